@@ -127,8 +127,8 @@ class Proposal:
 class Decision:
     """What a reader said. `value` is the whole new value (None for RETRACT); undo is another decision.
 
-    after_seq: seq of this reader's last decision on the subject that the reader saw, 0 for none; a stale one is refused.
-    token: made by the client, so that a resent decision is recognised. app_version: of the program that recorded it.
+    after_seq: seq of this reader's last decision on the subject, as seen; 0 for none. A stale one is refused.
+    token: made by the client, so that a resent decision is recognised. app_version: of the recording program.
     """
 
     subject: str

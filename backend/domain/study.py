@@ -18,7 +18,7 @@ class Source:
 class Series:
     """One image or volume and its cache.
 
-    cache: file name under the library's `voxels` folder, raw C order. dtype: "int16" | "uint8"; colour adds an axis of 3.
+    cache: file name under the library's `voxels` folder, raw C order; dtype: int16 or uint8, colour adds an axis of 3.
     pixels_sha256: of the decoded stored pixels in C order before rescale. modality: DICOM's code (CT, MR, DX, OT).
     """
 

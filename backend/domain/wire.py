@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.errors import UserError
-from backend.domain.review import Decision, Finding, Kind, ModelVersion, Sentence, Spot, Value
+from backend.domain.region import Box3D, Mask, Point3D
+from backend.domain.review import Decision, Finding, Kind, Measurement, ModelVersion, Sentence, Spot, Value
+from backend.domain.study import Series, Study
 
 TEXT_LIMIT = 4000
 LIST_LIMIT = 1000
@@ -18,6 +20,12 @@ _VALUES: dict[Kind, TypeAdapter[Any]] = {
 }
 _MODEL = TypeAdapter(ModelVersion)
 _DECISION = TypeAdapter(Decision)
+_STUDY = TypeAdapter(Study)
+_SERIES = TypeAdapter(Series)
+_POINTS = TypeAdapter(tuple[Point3D, ...])
+_BOX = TypeAdapter(Box3D | None)
+_MASK = TypeAdapter(Mask | None)
+_MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
 
 
 def value_to_json(value: Value) -> dict[str, Any]:
@@ -41,6 +49,54 @@ def model_to_json(model: ModelVersion) -> dict[str, Any]:
 def model_from_json(data: Mapping[str, Any]) -> ModelVersion:
     model: ModelVersion = _validated(_MODEL, data, "model version")
     return model
+
+
+def study_to_json(study: Study) -> dict[str, Any]:
+    dumped: dict[str, Any] = _STUDY.dump_python(study, mode="json")
+    return dumped
+
+
+def study_from_json(data: Mapping[str, Any]) -> Study:
+    study: Study = _validated(_STUDY, data, "study")
+    return study
+
+
+def series_to_json(series: Series) -> dict[str, Any]:
+    dumped: dict[str, Any] = _SERIES.dump_python(series, mode="json")
+    return dumped
+
+
+def series_from_json(data: Mapping[str, Any]) -> Series:
+    """A series as the store or a worker wrote it (never from a browser): its list of files may be long."""
+    series: Series = _SERIES.validate_python(data)
+    return series
+
+
+def points_from_json(data: Any) -> tuple[Point3D, ...]:
+    points: tuple[Point3D, ...] = _validated(_POINTS, data, "list of clicks")
+    return points
+
+
+def box_from_json(data: Any) -> Box3D | None:
+    box: Box3D | None = _validated(_BOX, data, "box")
+    return box
+
+
+def mask_from_json(data: Any) -> Mask | None:
+    mask: Mask | None = _validated(_MASK, data, "mask")
+    return mask
+
+
+def measurements_to_json(measurements: tuple[Measurement, ...]) -> list[dict[str, Any]]:
+    dumped: list[dict[str, Any]] = _MEASUREMENTS.dump_python(measurements, mode="json")
+    return dumped
+
+
+def region_to_json(region: Box3D | Mask | None) -> dict[str, Any] | None:
+    if region is None:
+        return None
+    dumped: dict[str, Any] = (_MASK if isinstance(region, Mask) else _BOX).dump_python(region, mode="json")
+    return dumped
 
 
 def decision_from_json(data: Mapping[str, Any]) -> Decision:

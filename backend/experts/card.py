@@ -67,6 +67,13 @@ class SpotDraft:
 
 
 @dataclass(frozen=True)
+class Abstention:
+    """A part of its task that an expert leaves out, and why; the rest of its drafts stand."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What a reader marked: clicks and at most one box. `start`: the mask to refine, or None."""
 
@@ -88,7 +95,7 @@ class Expert(Protocol):
         """sha256 over weights and settings."""
         ...
 
-    def propose(self, volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Draft | SpotDraft]:
+    def propose(self, volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Draft | SpotDraft | Abstention]:
         """Yield drafts; UserError when an assumption fails (the reason is shown to the reader)."""
         ...
 

@@ -1,0 +1,150 @@
+"""What a worker can be asked to do. Arguments and results are JSON; values live between."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from backend.domain import wire
+from backend.domain.errors import UserError
+from backend.domain.review import Finding, Spot
+from backend.domain.study import Series, Study
+from backend.domain.volume import Volume
+from backend.experts import registry
+from backend.experts.card import Abstention, Draft, Progress, Prompt, SpotDraft, version_of
+from backend.imaging.cache import open_cache
+from backend.imaging.mask import read_mask, write_mask
+
+Arguments = Mapping[str, Any]
+Item = Callable[..., None]
+Call = Callable[[Arguments, Progress, Item], dict[str, Any]]
+
+
+def propose(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Run one expert on one series; items: {"kind", "value"}. Masks are written to the `masks` folder as they come."""
+    series = wire.series_from_json(arguments["series"])
+    expert = registry.expert(arguments["expert"])
+    reason = registry.refusal(expert.card, series)
+    if reason:
+        raise UserError(reason, next="Choose another expert or another series")
+    volume = open_cache(Path(arguments["voxels"]), series)
+    masks = Path(arguments["masks"])
+    started = time.monotonic()
+    notes = []
+    progress(0.0, "starting")
+    for drafted in expert.propose(volume, Prompt(), progress):
+        if isinstance(drafted, Abstention):
+            notes.append(drafted.reason)
+        elif isinstance(drafted, SpotDraft):
+            spot = Spot(series.series_uid, drafted.point, drafted.diameter_mm, drafted.score)
+            item(kind="spot", value=wire.value_to_json(spot))
+        else:
+            item(kind="finding", value=wire.value_to_json(_finding(drafted, series, volume, masks)))
+    return {
+        "model": wire.model_to_json(version_of(expert)),
+        "notes": notes,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def prompt(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Segment what a reader marked: {"mask", "measurements", "milliseconds", "model"}."""
+    from backend.measure.region import measure_mask
+
+    series = wire.series_from_json(arguments["series"])
+    masks = Path(arguments["masks"])
+    start = wire.mask_from_json(arguments.get("start"))
+    asked = Prompt(
+        wire.points_from_json(arguments["points"]),
+        wire.box_from_json(arguments.get("box")),
+        read_mask(masks, start, series.geometry.shape) if start is not None else None,
+    )
+    check_prompt(asked, series.geometry.shape)
+    volume = _opened(Path(arguments["voxels"]), series)
+    expert = registry.expert("PROMPT")
+    started = time.monotonic()
+    drafted = next(iter(expert.propose(volume, asked, progress)))
+    assert isinstance(drafted, Draft)
+    assert drafted.mask is not None
+    milliseconds = (time.monotonic() - started) * 1000
+    mask = write_mask(masks, drafted.mask)
+    return {
+        "mask": wire.region_to_json(mask),
+        "measurements": wire.measurements_to_json(measure_mask(drafted.mask, volume)),
+        "site": drafted.site,
+        "milliseconds": round(milliseconds, 1),
+        "model": wire.model_to_json(version_of(expert)),
+    }
+
+
+def check_prompt(asked: Prompt, shape: tuple[int, int, int]) -> None:
+    """UserError when a mark lies outside the image or nothing says where the object is."""
+    if not asked.points and asked.box is None:
+        raise UserError("Nothing was marked", "", "Click inside the structure or draw a box around it")
+    if asked.box is None and not any(point.positive for point in asked.points):
+        raise UserError(
+            "Only negative clicks were given", "", "Click once inside the structure or draw a box around it"
+        )
+    size = " x ".join(str(n) for n in shape)
+    for point in asked.points:
+        if not all(0 <= v < n for v, n in zip(point.index, shape, strict=True)):
+            found = f"{point.k},{point.j},{point.i} in {size} (k, j, i)"
+            raise UserError("A click lies outside the image", found, "Indices count from 0")
+    if asked.box is not None and not asked.box.within(shape):
+        b = asked.box
+        found = f"{b.k0},{b.j0},{b.i0},{b.k1},{b.j1},{b.i1} in {size} (k, j, i)"
+        raise UserError("The box reaches outside the image", found, "Corners are inclusive and count from 0")
+
+
+def read_scans(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Import: read files, write their caches; items: {"study", "series"} or {"refused": {path, what, found, next}}."""
+    from backend.imaging.cache import to_series, write_cache
+    from backend.imaging.pseudonym import pseudonym
+    from backend.imaging.scan import Refusal, read_series
+
+    voxels, key = Path(arguments["voxels"]), bytes.fromhex(arguments["key"])
+    known = set(arguments.get("known", ()))
+    paths = [Path(p) for p in arguments["paths"]]
+    for path in paths:
+        if not path.exists():
+            raise UserError("There is no such file or folder", str(path), "Check the path")
+    read, refused = 0, 0
+    for result in read_series(paths, progress):
+        if isinstance(result, Refusal):
+            refused += 1
+            error = result.error
+            said = {"path": str(result.path), "what": error.what, "found": error.found, "next": error.next}
+            item(refused=said)
+            continue
+        read += 1
+        cache = "" if result.series_uid in known else write_cache(voxels, result.volume)
+        series = to_series(result, cache)
+        study = Study(series.study_uid, pseudonym(key, result.pseudonym_source or series.study_uid), result.description)
+        item(study=wire.study_to_json(study), series=wire.series_to_json(series), new=bool(cache))
+    return {"read": read, "refused": refused}
+
+
+CALLS: dict[str, Call] = {"propose": propose, "prompt": prompt, "import": read_scans}
+
+_last_opened: tuple[str, Volume] | None = None
+
+
+def _opened(voxels: Path, series: Series) -> Volume:
+    """The same Volume object for the same series, so that experts may keep work between clicks."""
+    global _last_opened
+    if _last_opened is None or _last_opened[0] != series.cache:
+        _last_opened = (series.cache, open_cache(voxels, series))
+    return _last_opened[1]
+
+
+def _finding(drafted: Draft, series: Series, volume: Volume, masks: Path) -> Finding:
+    """Write the mask, measure it, and name its place."""
+    from backend.measure.region import measure_box, measure_mask
+
+    if drafted.mask is not None:
+        region = write_mask(masks, drafted.mask)
+        measured = drafted.measurements or measure_mask(drafted.mask, volume)
+        return Finding(series.series_uid, drafted.code, (region,), True, drafted.site, drafted.certainty, measured)
+    assert drafted.box is not None
+    measured = drafted.measurements or measure_box(drafted.box, volume)
+    return Finding(series.series_uid, drafted.code, (drafted.box,), True, drafted.site, drafted.certainty, measured)
