@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from backend.domain import wire
 from backend.domain.errors import UserError
 from backend.domain.review import Finding, Spot
@@ -124,7 +126,26 @@ def read_scans(arguments: Arguments, progress: Progress, item: Item) -> dict[str
     return {"read": read, "refused": refused}
 
 
-CALLS: dict[str, Call] = {"propose": propose, "prompt": prompt, "import": read_scans}
+def demo(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Write the demo cases: {"paths"}."""
+    from backend.phantoms.demo import write_demo
+
+    return {"paths": [str(path) for path in write_demo(Path(arguments["folder"]), progress)]}
+
+
+def warm(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Load what a click needs: torch above all, and its first solve."""
+    from backend.domain.geometry import Geometry
+    from backend.domain.region import Point3D
+
+    shape = (1, 64, 64)
+    disc = (np.hypot(*np.mgrid[-32:32, -32:32]) < 15).astype(np.int16)[None] * 100
+    volume = Volume(disc, Geometry.of(shape, np.eye(4)))
+    list(registry.expert("PROMPT").propose(volume, Prompt((Point3D(0, 32, 32),)), progress))
+    return {}
+
+
+CALLS: dict[str, Call] = {"propose": propose, "prompt": prompt, "import": read_scans, "demo": demo, "warm": warm}
 
 _last_opened: tuple[str, Volume] | None = None
 

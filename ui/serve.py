@@ -1,0 +1,56 @@
+"""Starts the web process: settings first, because Gradio and its hub client read them while they are imported."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from backend.domain.errors import UserError
+
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SHARE": "False",
+    "GRADIO_SSR_MODE": "False",
+    "GRADIO_MCP_SERVER": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def serve(folder: Path, host: str, port: int, demo: bool) -> None:
+    """Serve until interrupted. UserError when the address is taken."""
+    os.environ.update(QUIET)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder.absolute() / "gradio")
+    sys.path[:] = [entry for entry in sys.path if entry]  # nothing is imported from the folder we were started in
+    _check_free(host, port)
+    import uvicorn
+
+    from backend.domain.job import Job, JobKind
+    from ui.http import make_app
+    from ui.jobs import JobRunner
+    from ui.library import Library
+
+    library = Library(folder)
+    runner = JobRunner(library)
+    if demo and not library.demo.exists():
+        library.store.add_job(Job(JobKind.DEMO))
+    names = frozenset({host, "127.0.0.1", "localhost", "[::1]"})
+    print(f"Overread is at http://{host}:{port} (data in {library.folder}). Stop it with Ctrl+C.", flush=True)
+    uvicorn.run(
+        make_app(library, runner, names), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
+    )
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            found = f"{host}:{port}: {error.strerror}"
+            raise UserError(
+                "The address cannot be used", found, "Choose another with --port, or stop what runs there"
+            ) from None
