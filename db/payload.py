@@ -16,7 +16,15 @@ def dump_value(kind: Kind, value: Value) -> str:
     """UserError when the value could not be read back: it is checked before it is kept for ever."""
     fields = value_to_json(value)
     value_from_json(kind, fields)
-    return _dump({"format": FORMAT, "value": fields})
+    text = _dump({"format": FORMAT, "value": fields})
+    if not is_unicode(text):
+        raise UserError(f"A text in this {kind} holds characters that cannot be kept", next="Type it again")
+    return text
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON lets half a surrogate pair through."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def load_value(kind: Kind, text: str) -> Value:
@@ -34,7 +42,7 @@ def load_series(text: str, sources: tuple[Source, ...]) -> Series:
 
 
 def _dump(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, allow_nan=False, separators=(",", ":"))
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _fields(text: str) -> dict[str, Any]:

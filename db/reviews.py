@@ -10,7 +10,7 @@ from backend.domain.review import Act, Decision, Finding, Kind, ModelVersion, Pr
 from db import tables as t
 from db.clock import now
 from db.history import decision_by_token, last_decision, load_subject, load_subjects, proposals_after
-from db.payload import dump_value
+from db.payload import dump_value, is_unicode
 
 Compose = Callable[[list[Subject]], Sequence[Proposal]]
 """Given a study's subjects as one reader has them after a decision: the sentences that follow from it."""
@@ -38,17 +38,23 @@ class Decided:
 
 
 def add_proposals(connection: Connection, proposals: Sequence[Proposal], cause: int | None = None) -> list[Proposal]:
-    """Record them in order; `seq` and `created` are given here. UserError when a subject or series does not fit."""
+    """Record them in order; `seq` and `created` are given here. UserError when a subject or series does not fit.
+
+    What the same model version says again, word for word, is not recorded twice: the earlier proposal is returned.
+    """
     models = {model: _model_id(connection, model) for model in dict.fromkeys(p.model for p in proposals)}
     added = []
     for p in proposals:
+        payload, created = dump_value(p.kind, p.value), now()
         _place(connection, p.subject, p.kind, p.study_uid, p.value, new=True)
-        created = now()
+        if (same := _repeated(connection, p, models[p.model], payload)) is not None:
+            added.append(same)
+            continue
         row = {
             "subject": p.subject,
             "model_id": models[p.model],
             "audience": p.audience,
-            "payload": dump_value(p.kind, p.value),
+            "payload": payload,
             "cause": cause,
             "created": created,
         }
@@ -57,8 +63,24 @@ def add_proposals(connection: Connection, proposals: Sequence[Proposal], cause: 
     return added
 
 
+def _repeated(connection: Connection, p: Proposal, model_id: int, payload: str) -> Proposal | None:
+    """The newest proposal that this audience sees of the subject, when it is the same."""
+    column = t.proposal.c
+    newest = (
+        select(column.seq, column.model_id, column.audience, column.payload, column.created)
+        .where(column.subject == p.subject, column.audience.in_(["", p.audience]))
+        .order_by(column.seq.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    if row is None or (row.model_id, row.audience, row.payload) != (model_id, p.audience, payload):
+        return None
+    return replace(p, seq=row.seq, created=row.created)
+
+
 def decide(connection: Connection, decision: Decision, compose: Compose | None) -> Decided:
     """Record one decision and what follows from it; see Store.decide."""
+    _check_words(decision)
     if decision.token and (earlier := _by_token(connection, decision)) is not None:
         return earlier
     last = last_decision(connection, decision.subject, decision.reader)
@@ -71,14 +93,21 @@ def decide(connection: Connection, decision: Decision, compose: Compose | None) 
     return Decided(recorded, tuple(add_proposals(connection, compose(subjects), cause=recorded.seq)))
 
 
-def _completed(connection: Connection, d: Decision) -> Decision:
-    """Check what the act needs, and give ACCEPT, REJECT and UNSURE the value that stands when they carry none."""
+def _check_words(d: Decision) -> None:
+    """Refuse what the database could not hold, before any of it is looked up."""
     if d.kind is Kind.SPOT:
         raise UserError("A spot is for navigation and is not decided on", d.subject[:80], "Mark a region there instead")
     if not d.seconds >= 0 or d.seconds == float("inf"):
         raise UserError("The seconds of a decision are not a time", str(d.seconds), "Send 0 or more")
-    if any("\x00" in text or not _is_unicode(text) for text in (d.note, d.token, d.app_version)):
-        raise UserError("A text of this decision holds characters that cannot be kept", "", "Remove them")
+    texts = (d.subject, d.study_uid, d.note, d.token, d.app_version)
+    if any("\x00" in text or not is_unicode(text) for text in texts):
+        raise UserError("A text of this decision holds characters that cannot be kept", next="Type it again")
+    if d.value is not None:
+        dump_value(d.kind, d.value)
+
+
+def _completed(connection: Connection, d: Decision) -> Decision:
+    """Check what the act needs, and give ACCEPT, REJECT and UNSURE the value that stands when they carry none."""
     known = load_subject(connection, d.subject, d.reader)
     if d.act is Act.ADD and known is not None and known.proposal is not None:
         raise UserError("A model proposed this subject", d.subject[:80], "Accept or edit it, or add one with a new id")
@@ -93,11 +122,6 @@ def _completed(connection: Connection, d: Decision) -> Decision:
         raise UserError(f"A decision to {d.act} needs a value", "none", "Send the whole value")
     _place(connection, d.subject, d.kind, d.study_uid, value, new=d.act is Act.ADD)
     return replace(d, value=value)
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether it can be written as UTF-8; JSON lets half a surrogate pair through."""
-    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _record(connection: Connection, d: Decision) -> Decision:

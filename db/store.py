@@ -113,7 +113,8 @@ class Store:
     def add_proposals(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Record all or none, in order, and return them with seq and created.
 
-        A newer proposal for the same subject and audience supersedes the older, which stays on record. UserError when
+        A newer proposal for the same subject and audience supersedes the older, which stays on record; what a model
+        version says again word for word is not recorded twice, and comes back with its first seq. UserError when
         a subject is known as something else, or a finding's series is not in its study.
         """
         with self._writer.begin() as connection:

@@ -28,6 +28,8 @@ while True:
     print(store.decide(made).decision.seq, number, flush=True)
 """
 
+OPEN = "import sys; from pathlib import Path; from db.store import Store; Store(Path(sys.argv[1]))"
+
 CHAIN = """
 import sys
 from pathlib import Path
@@ -77,8 +79,7 @@ def test_eight_threads_of_fifty_decisions_meet_no_lock(tmp_path: Path) -> None:
 
 
 def test_several_processes_open_and_write_at_once(tmp_path: Path) -> None:
-    running = [subprocess.Popen([sys.executable, "-c", "from db.store import Store; import sys, pathlib;"
-                                 "Store(pathlib.Path(sys.argv[1]))", str(tmp_path)]) for _ in range(3)]  # fmt: skip
+    running = [subprocess.Popen([sys.executable, "-c", OPEN, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     store = library(tmp_path)
     running = [subprocess.Popen([sys.executable, "-c", CHAIN, str(tmp_path), f"r{n}"]) for n in range(3)]
@@ -90,16 +91,15 @@ def test_several_processes_open_and_write_at_once(tmp_path: Path) -> None:
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     library(tmp_path).close()
-    for _round in range(3):
-        subprocess.run(["true"], check=True)
+    for turn in range(3):
         before = {d.subject for d in Store(tmp_path).decisions()}
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITER.replace("added-", f"added-{_round}-"), str(tmp_path)],
+            [sys.executable, "-c", WRITER.replace("added-", f"added-{turn}-"), str(tmp_path)],
             stdout=subprocess.PIPE,
             text=True,
         )
         assert process.stdout is not None
-        acknowledged = [process.stdout.readline() for _ in range(10 + 7 * _round)]
+        acknowledged = [process.stdout.readline() for _ in range(10 + 7 * turn)]
         os.kill(process.pid, signal.SIGKILL)
         acknowledged += process.stdout.readlines()
         process.wait(30)
@@ -108,7 +108,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         assert len(whole) >= 10
         for seq, number in whole:
             decided = kept[int(seq)]
-            assert decided.subject == f"added-{_round}-{number}"
+            assert decided.subject == f"added-{turn}-{number}"
             assert isinstance(decided.value, Finding)
             assert decided.value.site == number
         assert before <= {d.subject for d in kept.values()}
