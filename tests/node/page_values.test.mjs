@@ -59,6 +59,15 @@ test("accepting walks on to the next undecided, round the end, and stops when al
   assert.equal(subjects.neighbour(list, "c", 1).id, "c");
 });
 
+test("accepting never claims that the model said what the reader wrote", () => {
+  const own = finding("a").value;
+  const act = (state, proposed, value = own) => subjects.acceptance({ state, proposed, value, reason: "wording" });
+  assert.deepEqual(act("REJECT", own), ["ACCEPT", {}]);
+  assert.deepEqual(act("EDIT", finding("b").value), ["EDIT", { reason: "wording" }]);
+  assert.deepEqual(act("UNSURE", finding("b").value), ["EDIT", { reason: null }]);
+  assert.deepEqual(act("UNSURE", null), ["ADD", {}]);
+});
+
 test("waiting decisions stand on the screen, but only this reader's and this case's", () => {
   const entry = (reader, study_uid, act) => ({ reader, decision: { subject: "a", kind: "finding", study_uid, act, value: finding("a").value, reason: null, note: "" } });
   const served = [{ ...finding("a"), proposed: finding("a").value }];

@@ -11,7 +11,7 @@ import { crosses, handlesOf, rectOf } from "./box.js";
 import { onPlane, scaleOf, toScreen } from "./geometry.js";
 import { STATES, POINT_REACH, isMask } from "./overlay.js";
 
-const FILL = 0.25;
+const FILL = { bright: 0.28, plain: 0.07, dim: 0.03 }; // the outline tells where; tissue under an undecided mask stays readable
 const LINE = 1.5;
 const ACCENT = "#35b6e6";
 const NAMES_AT_MOST = 12; // beyond this only what the reader points at is named, the others show their sign
@@ -33,7 +33,7 @@ export function drawMarks(ctx, pane, scene) {
     for (const point of item.points ?? []) rects.push(...drawPoint(ctx, pane, item, point, look));
     if (scene.overlays.hasHandles(item, scene.tool)) drawHandles(ctx, pane, item);
     const top = rects.sort((a, b) => a.y0 - b.y0)[0];
-    if (top && (item.label || item.regions.length)) tags.push(tagOf(item, top, look));
+    if (top && (look.bright || item.state !== "spot")) tags.push(tagOf(item, top, look)); // a spot is only a ring until pointed at
   }
   ctx.globalAlpha = 1;
   if (scene.overlays.pending) drawPending(ctx, pane, scene.overlays.pending);
@@ -102,7 +102,7 @@ function drawMask(ctx, pane, mask, look) {
     ctx.closePath();
   }
   const alpha = ctx.globalAlpha;
-  ctx.globalAlpha = alpha * FILL * (look.dim ? 0.5 : 1);
+  ctx.globalAlpha = alpha * (look.bright ? FILL.bright : look.dim ? FILL.dim : FILL.plain);
   ctx.fill("evenodd");
   ctx.globalAlpha = alpha;
   ctx.stroke();
