@@ -42,7 +42,8 @@ def _grey(volume: Volume, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     values = pixels.astype(np.float32) * volume.slope + volume.intercept
     window = _window(volume, values)
     grey = np.clip((values - window.centre) / window.width + 0.5, 0, 1)
-    return ((1 - grey if volume.inverted else grey) * 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = ((1 - grey if volume.inverted else grey) * 255).astype(np.uint8)
+    return shown
 
 
 def _window(volume: Volume, values: NDArray[np.float32]) -> Window:
