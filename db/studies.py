@@ -24,7 +24,7 @@ class StudySummary:
 
     series, images: how many; a volume counts its slices. proposals: subjects (findings and sentences) that a model
     proposed to this reader; decided: those of them with a decision of this reader that stands.
-    opened: UTC of the last time that this reader opened it, or None.
+    opened: UTC of the last time that this reader opened it, or None. cover: UID of the series with the most images.
     """
 
     study: Study
@@ -34,6 +34,7 @@ class StudySummary:
     proposals: int
     decided: int
     opened: str | None
+    cover: str = ""
 
 
 def checked_name(name: str) -> str:
@@ -147,8 +148,11 @@ def summaries(connection: Connection, reader: str) -> list[StudySummary]:
         )
     }
     images: dict[str, list[tuple[str, int]]] = {}
+    covers: dict[str, tuple[int, str]] = {}
     for row in connection.execute(select(t.series).order_by(t.series.c.position)):
         images.setdefault(row.study_uid, []).append((row.modality, row.images))
+        if row.images > covers.get(row.study_uid, (0, ""))[0]:
+            covers[row.study_uid] = row.images, row.series_uid
     opened = {
         row.study_uid: row.created for row in connection.execute(select(t.opened).where(t.opened.c.reader == reader))
     }
@@ -161,6 +165,7 @@ def summaries(connection: Connection, reader: str) -> list[StudySummary]:
             proposals=counts[row.study_uid].proposals if row.study_uid in counts else 0,
             decided=counts[row.study_uid].decided if row.study_uid in counts else 0,
             opened=opened.get(row.study_uid),
+            cover=covers[row.study_uid][1] if row.study_uid in covers else "",
         )
         for row in connection.execute(select(t.study).order_by(t.study.c.created.desc(), t.study.c.study_uid))
     ]

@@ -1,10 +1,11 @@
 """The web process: FastAPI around the Gradio page. Loads neither torch nor an image decoder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import gradio as gr
 from fastapi import APIRouter, Body, FastAPI, Header, Request
@@ -21,6 +22,7 @@ from backend.domain.study import Series
 from backend.imaging.cache import open_cache
 from backend.imaging.mask import mask_path
 from backend.imaging.thumbnail import thumbnail
+from backend.language import composer
 from db.store import StaleDecision, StudySummary
 from ui.app import build, look
 from ui.guard import Guard
@@ -29,8 +31,9 @@ from ui.library import Library
 from ui.session import DEFAULT_READER, Offer, OpenStudy, Session
 
 HERE = Path(__file__).parent
-Reader = Annotated[str, Header(alias="X-Overread-Reader", min_length=1, max_length=60)]
+Reader = Annotated[str, Header(alias="X-Overread-Reader", min_length=1, max_length=600)]  # percent-encoded
 Json = dict[str, Any]
+RECENT_JOBS = 50
 
 
 def make_app(library: Library, runner: JobRunner, hosts: frozenset[str]) -> ASGIApp:
@@ -43,7 +46,7 @@ def make_app(library: Library, runner: JobRunner, hosts: frozenset[str]) -> ASGI
         runner.close()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.include_router(review_routes(library), prefix="/api")
+    app.include_router(review_routes(library, runner), prefix="/api")
     app.include_router(work_routes(library, runner), prefix="/api")
     app.include_router(pixel_routes(library), prefix="/api")
     app.add_exception_handler(UserError, _refused)
@@ -68,27 +71,29 @@ def make_app(library: Library, runner: JobRunner, hosts: frozenset[str]) -> ASGI
     return Guard(app, hosts)
 
 
-def review_routes(library: Library) -> APIRouter:
+def review_routes(library: Library, runner: JobRunner) -> APIRouter:
     """Worklist, studies and decisions."""
     routes = APIRouter()
 
     @routes.get("/worklist")
     def worklist(reader: Reader = DEFAULT_READER) -> Json:
-        return {"studies": [summary_json(summary) for summary in Session(library, reader).worklist()]}
+        return {"studies": [summary_json(summary) for summary in Session(library, unquote(reader)).worklist()]}
 
     @routes.get("/studies/{study_uid}")
     def study(study_uid: str, reader: Reader = DEFAULT_READER) -> Json:
-        return study_json(Session(library, reader).open(study_uid))
+        runner.warm()
+        return study_json(Session(library, unquote(reader)).open(study_uid))
 
     @routes.post("/decisions")
     def decide(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:
-        subjects = Session(library, reader).decide(wire.decision_from_json({**body, "reader": reader}))
-        return {"subjects": [subject_json(subject) for subject in subjects]}
+        session = Session(library, unquote(reader))
+        subjects = session.decide(wire.decision_from_json({**body, "reader": session.reader}))
+        return {"subjects": subjects_json(subjects, composer.outdated(subjects))}
 
     @routes.post("/seen")
     def seen(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:
         subjects = [str(name)[:400] for name in body.get("subjects", [])][:1000]
-        Session(library, reader).seen(str(body.get("study_uid", "")), subjects)
+        Session(library, unquote(reader)).seen(str(body.get("study_uid", "")), subjects)
         return {"seen": len(subjects)}
 
     return routes
@@ -105,7 +110,7 @@ def work_routes(library: Library, runner: JobRunner) -> APIRouter:
 
     @routes.get("/jobs")
     def jobs(study_uid: str = "") -> Json:
-        return {"jobs": [job_json(job) for job in library.store.jobs(study_uid or None)]}
+        return {"jobs": [job_json(job) for job in library.store.jobs(study_uid or None)[-RECENT_JOBS:]]}
 
     @routes.delete("/jobs/{job_id}")
     def cancel(job_id: int) -> Json:
@@ -177,7 +182,7 @@ def series_json(series: Series) -> Json:
     return whole | shown | {"spacing": series.geometry.spacing}
 
 
-def subject_json(subject: Subject, warning: str = "") -> Json:
+def subject_json(subject: Subject, warning: str) -> Json:
     proposal, decision = subject.proposal, subject.decision
     return {
         "id": subject.id,
@@ -192,6 +197,10 @@ def subject_json(subject: Subject, warning: str = "") -> Json:
         "seen": subject.seen,
         "warning": warning,
     }
+
+
+def subjects_json(subjects: Sequence[Subject], warnings: Mapping[str, str]) -> list[Json]:
+    return [subject_json(subject, warnings.get(subject.id, "")) for subject in subjects]
 
 
 def summary_json(summary: StudySummary) -> Json:
@@ -213,7 +222,7 @@ def study_json(opened: OpenStudy) -> Json:
     return {
         "study": wire.study_to_json(opened.study),
         "series": [series_json(series) for series in opened.series],
-        "subjects": [subject_json(subject, opened.warnings.get(subject.id, "")) for subject in opened.subjects],
+        "subjects": subjects_json(opened.subjects, opened.warnings),
         "experts": [offer_json(offer) for offer in opened.offers],
         "jobs": [job_json(job) for job in opened.jobs],
     }

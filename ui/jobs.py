@@ -38,6 +38,7 @@ class JobRunner:
         self._batch, self._clicks = Worker(), Worker()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._running = 0
+        self._warm = False
         self._thread = threading.Thread(target=self._loop, daemon=True, name="jobs")
 
     def start(self) -> None:
@@ -68,8 +69,10 @@ class JobRunner:
         return self._clicks.run("prompt", arguments)
 
     def warm(self) -> None:
-        """Load what clicks need, so that the first one does not wait for it."""
-        threading.Thread(target=self._clicks.run, args=("warm", {}), daemon=True).start()
+        """Load what clicks need, once, so that the first one does not wait for it."""
+        if not self._warm:
+            self._warm = True
+            threading.Thread(target=self._clicks.run, args=("warm", {}), daemon=True).start()
 
     def _loop(self) -> None:
         while not self._stop.is_set():

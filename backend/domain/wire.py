@@ -25,6 +25,7 @@ _SERIES = TypeAdapter(Series)
 _POINTS = TypeAdapter(tuple[Point3D, ...])
 _BOX = TypeAdapter(Box3D | None)
 _MASK = TypeAdapter(Mask | None)
+_REGION: TypeAdapter[Box3D | Mask | None] = TypeAdapter(Box3D | Mask | None)
 _MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
 
 
@@ -93,9 +94,7 @@ def measurements_to_json(measurements: tuple[Measurement, ...]) -> list[dict[str
 
 
 def region_to_json(region: Box3D | Mask | None) -> dict[str, Any] | None:
-    if region is None:
-        return None
-    dumped: dict[str, Any] = (_MASK if isinstance(region, Mask) else _BOX).dump_python(region, mode="json")
+    dumped: dict[str, Any] | None = _REGION.dump_python(region, mode="json")
     return dumped
 
 

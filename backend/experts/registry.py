@@ -38,8 +38,8 @@ def cards() -> tuple[Card, ...]:
 def refusal(card: Card, series: Series) -> str:
     """Why this expert may not run on this series, in a sentence; "" when it may. The modality gate comes first."""
     if card.modalities and series.modality not in card.modalities:
-        found = series.modality or "of unknown modality"
-        return f"{card.name} reads {' or '.join(card.modalities)}; this series is {found}"
+        reads = " or ".join(filter(None, card.modalities))
+        return f"{card.name} reads {reads}; this series is {series.modality or 'of unknown modality'}"
     if card.body_parts and series.body_part and series.body_part.upper() not in card.body_parts:
         return f"{card.name} reads {' or '.join(card.body_parts).lower()}; this series shows {series.body_part.lower()}"
     return ""

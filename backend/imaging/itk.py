@@ -23,6 +23,7 @@ from backend.imaging.reading import (
     read_bytes,
     refuse_oversize,
     source_of,
+    title_of,
 )
 from backend.imaging.stored import percentile_window, to_stored
 
@@ -45,9 +46,8 @@ def read_itk(path: Path) -> ReadSeries:
         modality = guess_modality(pixels, 1.0, 0.0, path.name, warnings)
         volume = _volume(pixels, geometry, modality, warnings)
     sources = (source_of(path, data), *((Source(str(detached), _file_sha256(detached)),) if detached else ()))
-    kind = "NRRD image" if data.startswith(b"NRRD") else "MetaImage"
     series_uid, study_uid = pixels_uid(decoded.sha256), derived_uid("study", decoded.sha256)
-    return ReadSeries(volume, series_uid, study_uid, modality, "", kind, "", decoded, sources)
+    return ReadSeries(volume, series_uid, study_uid, modality, "", title_of(path), "", decoded, sources)
 
 
 def _volume(pixels: NDArray[Any], geometry: Geometry, modality: str, warnings: list[str]) -> Volume:

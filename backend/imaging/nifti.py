@@ -25,6 +25,7 @@ from backend.imaging.reading import (
     read_bytes,
     refuse_oversize,
     source_of,
+    title_of,
     value_range,
 )
 from backend.imaging.stored import percentile_window, to_stored
@@ -49,7 +50,7 @@ def read_nifti(path: Path) -> ReadSeries:
     source = (source_of(path, data),)
     if colour:
         volume = Volume(stored, geometry, Quantity.COLOUR, warnings=tuple(warnings))
-        return ReadSeries(volume, series_uid, study_uid, "OT", "", "NIfTI image", "", decoded, source)
+        return ReadSeries(volume, series_uid, study_uid, "OT", "", title_of(path), "", decoded, source)
     modality = guess_modality(stored, slope, intercept, path.name, warnings)
     fitted = to_stored(stored, keep_bytes=modality != "CT")
     slope, intercept = fitted.through(slope, intercept)
@@ -64,7 +65,7 @@ def read_nifti(path: Path) -> ReadSeries:
         padding=fitted.missing,
         warnings=(*warnings, *fitted.warnings),
     )
-    return ReadSeries(volume, series_uid, study_uid, modality, "", "NIfTI image", "", decoded, source)
+    return ReadSeries(volume, series_uid, study_uid, modality, "", title_of(path), "", decoded, source)
 
 
 def _unpacked(data: bytes) -> bytes:

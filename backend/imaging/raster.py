@@ -19,6 +19,7 @@ from backend.imaging.reading import (
     read_bytes,
     refuse_oversize,
     source_of,
+    title_of,
 )
 from backend.imaging.stored import percentile_window, to_stored
 
@@ -33,7 +34,7 @@ def read_raster(path: Path) -> ReadSeries:
     """One picture, grey or colour; three equal channels become grey. Modality OT: it does not say what it shows."""
     data = read_bytes(path)
     warnings: list[str] = []
-    raw, pixels, kind = _decode(data, warnings)
+    raw, pixels = _decode(data, warnings)
     decoded = decoded_of(raw, (1, *raw.shape))
     geometry = Geometry.of((1, *pixels.shape[:2]), UNCALIBRATED, unit=Unit.PIXEL)
     volume = _volume(pixels[np.newaxis], geometry, warnings)
@@ -43,7 +44,7 @@ def read_raster(path: Path) -> ReadSeries:
         derived_uid("study", decoded.sha256),
         "OT",
         "",
-        f"{kind} picture",
+        title_of(path),
         "",
         decoded,
         (source_of(path, data),),
@@ -72,8 +73,8 @@ def _is_grey(pixels: NDArray[Any]) -> bool:
     return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])
 
 
-def _decode(data: bytes, warnings: list[str]) -> tuple[NDArray[Any], NDArray[Any], str]:
-    """Pixels as decoded (palettes as indices), the same as grey or RGB, and the format's name. Never turned."""
+def _decode(data: bytes, warnings: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels as decoded (palettes as indices), and the same as grey or RGB. Never turned."""
     # Formats are named so that content sniffed as PNG or JPEG cannot reach Pillow's other decoders.
     with (
         decoding("This picture is damaged or cannot be decoded", "Copy or export it again"),
@@ -86,7 +87,7 @@ def _decode(data: bytes, warnings: list[str]) -> tuple[NDArray[Any], NDArray[Any
         if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
             warnings.append("The camera asks for this picture to be turned; it is shown as stored.")
         raw = np.array(image)
-        return raw, raw if image.mode in KEPT_MODES else _converted(image, warnings), str(image.format)
+        return raw, raw if image.mode in KEPT_MODES else _converted(image, warnings)
 
 
 def _converted(image: Image.Image, warnings: list[str]) -> NDArray[Any]:

@@ -122,6 +122,11 @@ def source_of(path: Path, data: bytes) -> Source:
     return Source(str(path.absolute()), hashlib.sha256(data).hexdigest())
 
 
+def title_of(path: Path) -> str:
+    """What a file that names no study is called: its folder and its name without suffixes, as its owner knows it."""
+    return f"{path.absolute().parent.name}/{path.name.split('.')[0]}"[:80]
+
+
 def read_bytes(path: Path) -> bytes:
     """The whole file; UserError when it cannot be opened."""
     try:

@@ -1,5 +1,8 @@
 /** The server's JSON calls. Every failure is an ApiError with what happened, what was found and what to do next. */
 
+/** 96 pixels of the middle slice, PNG. */
+export const thumbnailUrl = (seriesUid) => `/api/series/${encodeURIComponent(seriesUid)}/thumbnail`;
+
 export class ApiError extends Error {
   /** @param {{what: string, found?: string, next?: string}} problem @param {number} status HTTP status, 0 when unreachable */
   constructor(problem, status) {

@@ -1,8 +1,12 @@
 /** Left column: the cases, the series of the open one, and importing. */
 
+import { thumbnailUrl } from "./api.js";
 import { find, h, refreshList, setText } from "./dom.js";
 import { extent, plural, seriesTitle } from "./format.js";
 import { isUndecided } from "./subjects.js";
+
+/** @type {Map<string, HTMLElement>} */
+const pictures = new Map();
 
 const isActive = (job) => job.state === "queued" || job.state === "running";
 
@@ -50,11 +54,18 @@ function caseRow(row, { decided, proposals }, isOpen, actions) {
   bar.firstChild.style.width = `${proposals ? (100 * decided) / proposals : 0}%`;
   return h("li", { data: { testid: "case", id: row.study_uid, state: isOpen ? "open" : row.opened ? "opened" : "new" } },
     h("button", { type: "button", class: "case", "aria-current": isOpen && "true", on: { click: () => actions.openCase(row.study_uid) } },
+      row.cover ? picture(row.cover) : null,
       h("span", { class: "case-top" }, h("span", { class: "modality", text: modalities }),
         h("span", { class: "case-name", text: row.description || "No description" })),
       h("span", { class: "case-bottom" }, h("span", { class: "muted", text: row.pseudonym }),
         h("span", { class: proposals && decided === proposals ? "done" : "muted", text: state })),
       proposals > 0 ? bar : null));
+}
+
+/** The middle slice; the row says in words what it is. Kept, so that a row that is drawn anew does not blink. */
+function picture(seriesUid) {
+  if (!pictures.has(seriesUid)) pictures.set(seriesUid, h("img", { class: "thumbnail", alt: "", src: thumbnailUrl(seriesUid) }));
+  return pictures.get(seriesUid);
 }
 
 function drawSeries(list, state, actions) {
