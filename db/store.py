@@ -54,7 +54,7 @@ class Store:
             return studies.add_series(connection, series)
 
     def studies(self, reader: str) -> list[StudySummary]:
-        """The reader's worklist, newest import first."""
+        """The reader's worklist, in order of import."""
         self.ensure_reader(reader)
         with self._reader.begin() as connection:
             return studies.summaries(connection, reader)

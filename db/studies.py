@@ -136,7 +136,7 @@ def _sources(connection: Connection, series_uid: str) -> tuple[Source, ...]:
 
 
 def summaries(connection: Connection, reader: str) -> list[StudySummary]:
-    """Newest import first."""
+    """In order of import, so that case 12 of 48 stays case 12."""
     subject = current_subject.c
     stands = case((subject.act != Act.RETRACT, 1))
     counts = {
@@ -167,7 +167,7 @@ def summaries(connection: Connection, reader: str) -> list[StudySummary]:
             opened=opened.get(row.study_uid),
             cover=covers[row.study_uid][1] if row.study_uid in covers else "",
         )
-        for row in connection.execute(select(t.study).order_by(t.study.c.created.desc(), t.study.c.study_uid))
+        for row in connection.execute(select(t.study).order_by(t.study.c.created, t.study.c.study_uid))
     ]
 
 

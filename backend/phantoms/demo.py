@@ -53,7 +53,7 @@ def _write_ct(folder: Path, volume: Volume) -> None:
     direction = geometry.direction
     for k in range(geometry.shape[0]):
         image = _image(CTImageStorage, "CT", _uid(f"demo ct {k}"), study, series, volume.array[k])
-        image.SeriesDescription = "Procedural chest CT"
+        image.SeriesDescription = "chest CT, procedural, no patient"
         image.FrameOfReferenceUID = frame
         image.ImagePositionPatient = [f"{v:.4f}" for v in geometry.world((k, 0, 0))]
         image.ImageOrientationPatient = [*map(float, direction[:, 2]), *map(float, direction[:, 1])]
@@ -69,7 +69,7 @@ def _write_ct(folder: Path, volume: Volume) -> None:
 def _write_radiograph(folder: Path, pixels: NDArray[np.uint8]) -> None:
     study, series = _uid("demo xray study"), _uid("demo xray series")
     image = _image(ComputedRadiographyImageStorage, "CR", _uid("demo xray"), study, series, pixels)
-    image.SeriesDescription = "Procedural chest radiograph"
+    image.SeriesDescription = "radiograph, procedural, no patient"
     image.ImagerPixelSpacing = [RADIOGRAPH_SPACING_MM, RADIOGRAPH_SPACING_MM]
     image.ViewPosition = "PA"
     image.save_as(folder / "0001.dcm", enforce_file_format=True)
@@ -84,7 +84,7 @@ def _image(sop_class: str, modality: str, uid: str, study: str, series: str, pix
     image.StudyInstanceUID, image.SeriesInstanceUID = study, series
     image.Modality, image.BodyPartExamined = modality, "CHEST"
     image.PatientName, image.PatientID = "Phantom^Overread", f"phantom-{modality.lower()}"
-    image.StudyDescription = "Demo: made by this program, no patient"
+    image.StudyDescription = "Demo"
     image.set_pixel_data(np.ascontiguousarray(pixels), "MONOCHROME2", pixels.dtype.itemsize * 8)
     return image
 

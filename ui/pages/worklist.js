@@ -48,7 +48,7 @@ function drawCases(list, state, actions) {
 }
 
 function caseRow(row, { decided, proposals }, isOpen, actions) {
-  const state = proposals === 0 ? "no proposals" : `${decided} / ${proposals} decided`;
+  const state = proposals === 0 ? "" : `${decided} / ${proposals}`;
   const modalities = Array.isArray(row.modalities) ? row.modalities.join(" ") : row.modalities;
   const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span", { class: "bar-fill" }));
   bar.firstChild.style.width = `${proposals ? (100 * decided) / proposals : 0}%`;
@@ -58,7 +58,7 @@ function caseRow(row, { decided, proposals }, isOpen, actions) {
       h("span", { class: "case-top" }, h("span", { class: "modality", text: modalities }),
         h("span", { class: "case-name", text: row.description || "No description" })),
       h("span", { class: "case-bottom" }, h("span", { class: "muted", text: row.pseudonym }),
-        h("span", { class: proposals && decided === proposals ? "done" : "muted", text: state })),
+        h("span", { class: proposals && decided === proposals ? "done" : "muted", title: `${decided} of ${proposals} proposals decided`, text: state })),
       proposals > 0 ? bar : null));
 }
 
