@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.domain import wire
 from backend.domain.errors import UserError
+from backend.domain.geometry import Shape
+from backend.domain.region import Box3D, Mask
 from backend.domain.review import Finding, Spot
 from backend.domain.study import Series, Study
 from backend.domain.volume import Volume
@@ -50,7 +54,7 @@ def propose(arguments: Arguments, progress: Progress, item: Item) -> dict[str, A
 
 
 def prompt(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
-    """Segment what a reader marked: {"mask", "measurements", "milliseconds", "model"}."""
+    """Segment what a reader marked: {"mask", "measurements", "site", "milliseconds", "model"}."""
     from backend.measure.region import measure_mask
 
     series = wire.series_from_json(arguments["series"])
@@ -73,10 +77,39 @@ def prompt(arguments: Arguments, progress: Progress, item: Item) -> dict[str, An
     return {
         "mask": wire.region_to_json(mask),
         "measurements": wire.measurements_to_json(measure_mask(drafted.mask, volume)),
-        "site": drafted.site,
+        "site": drafted.site or _site(mask.box, series, arguments),
         "milliseconds": round(milliseconds, 1),
         "model": wire.model_to_json(version_of(expert)),
     }
+
+
+def measure(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
+    """Sizes and site of a box that a reader drew: {"measurements", "site"}."""
+    from backend.measure.region import measure_box
+
+    series = wire.series_from_json(arguments["series"])
+    box = wire.box_from_json(arguments["box"])
+    if box is None or not box.within(series.geometry.shape):
+        raise UserError("The box reaches outside the image", str(box), "Draw it inside the image")
+    measured = wire.measurements_to_json(measure_box(box, series.geometry))
+    return {"measurements": measured, "site": _site(box, series, arguments)}
+
+
+def _site(box: Box3D, series: Series, arguments: Arguments) -> str:
+    """Side and zone of a region, where lungs are known: `right_lung` and `left_lung` are masks of this series."""
+    from backend.measure.region import LungMasks, site_of
+
+    right, left = (wire.mask_from_json(arguments.get(name)) for name in ("right_lung", "left_lung"))
+    if right is None or left is None:
+        return ""
+    masks, shape = Path(arguments["masks"]), series.geometry.shape
+    return site_of(box.centre, series.geometry, LungMasks(_lung(masks, right, shape), _lung(masks, left, shape)))
+
+
+@lru_cache(maxsize=4)
+def _lung(masks: Path, mask: Mask, shape: Shape) -> NDArray[np.bool_]:
+    """Kept between clicks on one case."""
+    return read_mask(masks, mask, shape)
 
 
 def check_prompt(asked: Prompt, shape: tuple[int, int, int]) -> None:
@@ -145,7 +178,14 @@ def warm(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]
     return {}
 
 
-CALLS: dict[str, Call] = {"propose": propose, "prompt": prompt, "import": read_scans, "demo": demo, "warm": warm}
+CALLS: dict[str, Call] = {
+    "propose": propose,
+    "prompt": prompt,
+    "measure": measure,
+    "import": read_scans,
+    "demo": demo,
+    "warm": warm,
+}
 
 _last_opened: tuple[str, Volume] | None = None
 
@@ -167,5 +207,5 @@ def _finding(drafted: Draft, series: Series, volume: Volume, masks: Path) -> Fin
         measured = drafted.measurements or measure_mask(drafted.mask, volume)
         return Finding(series.series_uid, drafted.code, (region,), True, drafted.site, drafted.certainty, measured)
     assert drafted.box is not None
-    measured = drafted.measurements or measure_box(drafted.box, volume)
+    measured = drafted.measurements or measure_box(drafted.box, volume.geometry)
     return Finding(series.series_uid, drafted.code, (drafted.box,), True, drafted.site, drafted.certainty, measured)

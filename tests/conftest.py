@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 from tests.served import Served
 
@@ -16,6 +17,13 @@ def shared_data() -> Path:
     if not SHARED.exists():
         pytest.skip("the real scans (../shared/data) are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The Node.js that comes with Playwright, so that none has to be installed for the JavaScript tests."""
+    executable: str = compute_driver_executable()[0]
+    return executable
 
 
 @pytest.fixture

@@ -103,6 +103,10 @@ def work_routes(library: Library, runner: JobRunner) -> APIRouter:
     """What workers do: jobs, imports and clicks."""
     routes = APIRouter()
 
+    def lungs(series: Series, reader: str) -> Json:
+        found = Session(library, unquote(reader)).lungs(series)
+        return {name: wire.region_to_json(mask) for name, mask in found.items()}
+
     @routes.post("/jobs")
     def add(body: Annotated[Json, Body()]) -> Json:
         series = library.store.series(str(body.get("series_uid", "")))
@@ -124,15 +128,21 @@ def work_routes(library: Library, runner: JobRunner) -> APIRouter:
             raise UserError("There is no such file or folder", str(path), "Give a full path on this machine")
         return job_json(runner.add(Job(JobKind.IMPORT, argument=str(path))))
 
+    @routes.post("/measure")
+    def measure(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:
+        series = library.store.series(str(body.get("series_uid", "")))
+        box = wire.region_to_json(wire.box_from_json(body.get("box")))
+        return runner.measure(library.worker_arguments(series) | lungs(series, reader) | {"box": box})
+
     @routes.post("/prompt")
-    def prompt(body: Annotated[Json, Body()]) -> Json:
+    def prompt(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:
         series = library.store.series(str(body.get("series_uid", "")))
         asked = {
             "points": [asdict(point) for point in wire.points_from_json(body.get("points", []))],
             "box": wire.region_to_json(wire.box_from_json(body.get("box"))),
             "start": wire.region_to_json(wire.mask_from_json(body.get("start"))),
         }
-        return runner.prompt(library.worker_arguments(series) | asked)
+        return runner.prompt(library.worker_arguments(series) | lungs(series, reader) | asked)
 
     return routes
 

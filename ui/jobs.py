@@ -68,6 +68,10 @@ class JobRunner:
         """Segment now; see backend.calls.prompt."""
         return self._clicks.run("prompt", arguments)
 
+    def measure(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Measure a box now; see backend.calls.measure."""
+        return self._clicks.run("measure", arguments)
+
     def warm(self) -> None:
         """Load what clicks need, once, so that the first one does not wait for it."""
         if not self._warm:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from backend.domain.errors import UserError
 from backend.domain.job import Job, JobKind, JobState
 from backend.domain.region import Mask
-from backend.domain.review import Decision, Finding, Subject
+from backend.domain.review import Act, Decision, Finding, Subject
 from backend.domain.study import Series, Study
 from backend.experts import registry
 from backend.experts.card import Card
@@ -88,6 +88,17 @@ class Session:
 
     def seen(self, study_uid: str, subjects: Sequence[str]) -> None:
         self._store.mark_seen(study_uid, self.reader, subjects)
+
+    def lungs(self, series: Series) -> dict[str, Mask]:
+        """The lung masks that stand on a series, as "right_lung" and "left_lung": they give others their zone."""
+        found: dict[str, Mask] = {}
+        for subject in self._store.subjects(series.study_uid, self.reader):
+            finding = subject.value
+            if isinstance(finding, Finding) and finding.series_uid == series.series_uid and finding.masks:
+                for side in ("right", "left"):
+                    if finding.code.meaning.lower().endswith(f"{side} lung") and subject.state is not Act.REJECT:
+                        found[f"{side}_lung"] = finding.masks[0]
+        return found
 
     def _composer(self, study_uid: str) -> Compose:
         series = self._store.series_of(study_uid)

@@ -76,6 +76,8 @@ def measured(finding: Finding, geometry: Geometry | None) -> list[str]:
     anatomy = is_anatomy(finding)
     said = [] if anatomy else [_diameter(m, finding, geometry) for m in _named(finding, "diameter")[:1]]
     said += [_volume(m, geometry) for m in _named(finding, "volume")[:1]]
+    said += [_extents(_named(finding, "extent"), geometry)]
+    said += [_area(m) for m in _named(finding, "area")[:1]]
     said += [_mean(m) for m in _named(finding, "mean")[:1]]
     return [text for text in said if text]
 
@@ -139,6 +141,19 @@ def _volume(m: Measurement, geometry: Geometry | None) -> str:
     decimals = max(0, min(voxel, 1 - math.floor(math.log10(m.value))))
     rounded = f"{m.value:.{decimals}f}"
     return f"volume {rounded} mL" if float(rounded) > 0 else f"volume less than {10**-decimals:g} mL"
+
+
+def _extents(sides: list[Measurement], geometry: Geometry | None) -> str:
+    """A box, longest side first, to the millimetre."""
+    if not sides or not all(_is_calibrated(m, geometry) and m.value > 0 for m in sides):
+        return ""
+    numbers = " × ".join(str(max(1, _round(m.value))) for m in sorted(sides, key=lambda m: -m.value))
+    return f"box of {numbers} {sides[0].unit}"
+
+
+def _area(m: Measurement) -> str:
+    """A projected area, in cm² as radiologists say it."""
+    return f"area {_round(m.value / 100)} cm²" if m.unit == "mm2" and m.value >= 100 else ""
 
 
 def _mean(m: Measurement) -> str:

@@ -93,7 +93,11 @@ def next_click(current: NDArray[np.bool_], reference: NDArray[np.bool_], box: Bo
     if not count:
         return None
     largest = labels == int(np.bincount(labels.ravel())[1:].argmax()) + 1
-    depth = ndimage.distance_transform_edt(np.pad(largest, 1))[1:-1, 1:-1, 1:-1]
+    edge = [
+        (1, 1) if n > 1 else (0, 0) for n in largest.shape
+    ]  # the box's border is an edge, but a picture has no depth
+    depth = ndimage.distance_transform_edt(np.pad(largest, edge))
+    depth = depth[tuple(slice(a, n + a) for (a, _), n in zip(edge, largest.shape, strict=True))]
     k, j, i = (int(v) for v in np.unravel_index(int(depth.argmax()), depth.shape))
     at = (k + box.k0, j + box.j0, i + box.i0)
     return Point3D(*at, positive=bool(reference[at]))

@@ -23,6 +23,7 @@ from backend.domain.review import (
     Subject,
 )
 from backend.domain.study import Series
+from backend.language import wording
 from backend.language.composer import COMPOSER, CONFIRMED, ExpertRun, compose, outdated, withdrawn
 from tests.unit.test_store import make_series
 
@@ -352,3 +353,11 @@ def test_any_course_of_decisions_leaves_a_report_that_agrees_with_the_findings(
     shared_and_decided = any(s.state is not None and s.id.startswith("sentence:CT_ANATOMY:") for s, _ in shown)
     for i, value in standing.items():
         assert i in linked or not value.present or shared_and_decided
+
+
+def test_boxes_and_areas_are_said() -> None:
+    sides = tuple(Measurement("extent", value, "mm") for value in (7.0, 21.4, 14.6))
+    box = replace(finding("Nodule", site="right upper zone"), measurements=sides)
+    assert wording.measured(box, make_series().geometry) == ["box of 21 × 15 × 7 mm"]
+    area = replace(finding("Right lung"), measurements=(Measurement("area", 22353.0, "mm2"),))
+    assert wording.measured(area, make_series().geometry) == ["area 224 cm²"]

@@ -1,7 +1,6 @@
 """The viewer's drawing maths against backend.domain.geometry, on random grids, through node."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -55,11 +54,10 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Geometry, dict[str, Any], dict[str, Any]]]:
+def compared(
+    node: str, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Geometry, dict[str, Any], dict[str, Any]]]:
     """Each geometry with what node was asked and what it answered."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
     rng = np.random.default_rng(20)
     geometries = [random_geometry(rng) for _ in range(CASES)]
     asked = [

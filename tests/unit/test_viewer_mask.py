@@ -1,7 +1,6 @@
 """Mask files written in Python, read by the viewer's code in node."""
 
 import json
-import shutil
 import subprocess
 import zlib
 from dataclasses import asdict
@@ -28,10 +27,7 @@ process.stdout.write(JSON.stringify({ set, centre: mask.centre() }));
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_mask_file_means_the_same_in_the_browser(tmp_path: Path, seed: int) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
+def test_a_mask_file_means_the_same_in_the_browser(node: str, tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = tuple(int(n) for n in rng.integers(1, 24, 3))
     voxels = rng.random(shape) < rng.choice([0.02, 0.5, 0.98])

@@ -122,25 +122,32 @@ export function reviewActions({ store, review, viewer, attention, cases }) {
   };
 }
 
-/** Boxes: a name for a new one, a reason for a changed one. */
-export function boxActions({ store, review, select }) {
+/**
+ * Boxes: a name for a new one, a reason for a changed one.
+ * @param {{measure: (seriesUid: string, box: Object) => Promise<{measurements: Object[], site: string}>}} parts and store, review, select
+ */
+export function boxActions({ store, review, select, measure }) {
+  /** A box is kept also when it cannot be measured now. */
+  const facts = (series, box) => measure(series, box).catch(() => ({ measurements: [], site: "" }));
   const nameBox = guarded(async (box, anchor, prompts = []) => {
     const series = store.state.openSeries.series_uid;
     store.set({ drawn: { box } });
-    const name = await askName(anchor);
+    const [name, known] = await Promise.all([askName(anchor), facts(series, box)]);
     store.set({ drawn: null });
     if (name === null) return;
-    const value = newFinding(series, name, { regions: [box], prompts });
+    const value = newFinding(series, name, { regions: [box], prompts, ...known });
     select(review.add("finding", value));
   });
   return {
     box: (box, at) => nameBox(box, at),
     makeFinding: (spot, anchor) => nameBox(spotBox(spot.value, store.state.openSeries), anchor, [spot.value.point]),
-    boxChanged: (id, box, before) => {
+    boxChanged: guarded(async (id, box, before) => {
       const subject = store.subject(id);
       if (subject?.kind !== "finding" || JSON.stringify(box) === JSON.stringify(before)) return;
-      review.decide(id, "EDIT", { value: withBox(subject.value, before, box), reason: boxReason(before, box) });
-    },
+      const { measurements, site } = await facts(subject.value.series_uid, box);
+      const value = { ...withBox(subject.value, before, box), measurements, site: site || subject.value.site };
+      review.decide(id, "EDIT", { value, reason: boxReason(before, box) });
+    }),
   };
 }
 

@@ -72,6 +72,7 @@ export class Api {
   decide(decision, reader) { return this.call("POST", "/api/decisions", decision, { reader }); }
   seen(studyUid, subjects) { return this.call("POST", "/api/seen", { study_uid: studyUid, subjects }); }
   prompt(body, signal) { return this.call("POST", "/api/prompt", body, { signal }); }
+  measure(seriesUid, box) { return this.call("POST", "/api/measure", { series_uid: seriesUid, box }); }
   startJob(studyUid, seriesUid, expert) {
     return this.call("POST", "/api/jobs", { study_uid: studyUid, series_uid: seriesUid, expert });
   }

@@ -20,6 +20,7 @@ export function measurement({ value, unit }) {
   if (!Number.isFinite(value)) return "";
   if (unit === "mL" && Math.abs(value) >= 1000) return `${number(value / 1000, 2)} L`;
   if (unit === "mL") return `${significant(value, 3)} mL`;
+  if (unit === "mm2") return `${significant(value / 100, 3)} cm\u00b2`;
   if (unit === "mm") return `${number(value, Math.abs(value) >= 100 ? 0 : 1)} mm`;
   if (unit === "HU" || unit === "px") return `${number(value, 0)} ${unit}`;
   if (unit === "1" || unit === "") return number(value, 2);

@@ -59,7 +59,8 @@ async function wire() {
 
   const jobs = watchJobs(store, api, cases);
   const decisions = reviewActions({ store, review, viewer, attention, cases });
-  const boxes = boxActions({ store, review, select: decisions.rows.select });
+  const boxes = boxActions({
+    store, review, select: decisions.rows.select, measure: (series, box) => api.measure(series, box) });
   const rows = { ...decisions.rows, makeFinding: boxes.makeFinding };
   const propose = startPropose(store, jobActions(store, api, jobs));
   const view = viewActions({ store, viewer, commands, segmenter, propose, select: rows.select });
