@@ -115,9 +115,16 @@ function expertRow(expert, state, actions) {
     job ? progressBar(job) : null,
     !job && last?.state === "failed" ? h("div", { class: "problem small", text: `Last run failed: ${last.error}` }) : null,
     !job && last?.state === "done" ? h("div", { class: "small done", text: ["\u2713 Has run", ...(last.notes ?? [])].join(" \u00b7 ") }) : null,
+    ...(expert.allowed ? cardLines(expert) : []));
+}
+
+/** What an expert's card says that matters before it runs. */
+function cardLines(expert) {
+  return [
     ...(expert.accuracy ?? []).slice(0, 3).map((figure) => h("div", { class: "muted small", text: accuracy(figure) })),
     expert.limits?.length ? h("div", { class: "muted small", text: `Limits: ${expert.limits.join("; ")}` }) : null,
-    h("div", { class: "muted small", text: `${expert.memory_mb} MB \u00b7 ${expert.licence}` }));
+    h("div", { class: "muted small", text: `${expert.memory_mb} MB \u00b7 ${expert.licence}` }),
+  ];
 }
 
 function expertButton(expert, job, actions) {
