@@ -19,7 +19,6 @@ from backend.imaging.reading import (
     read_bytes,
     refuse_oversize,
     source_of,
-    title_of,
 )
 from backend.imaging.stored import percentile_window, to_stored
 
@@ -44,7 +43,7 @@ def read_raster(path: Path) -> ReadSeries:
         derived_uid("study", decoded.sha256),
         "OT",
         "",
-        title_of(path),
+        path.name.split(".")[0],
         "",
         decoded,
         (source_of(path, data),),

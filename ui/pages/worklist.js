@@ -55,9 +55,9 @@ function caseRow(row, { decided, proposals }, isOpen, actions) {
   return h("li", { data: { testid: "case", id: row.study_uid, state: isOpen ? "open" : row.opened ? "opened" : "new" } },
     h("button", { type: "button", class: "case", "aria-current": isOpen && "true", on: { click: () => actions.openCase(row.study_uid) } },
       row.cover ? picture(row.cover) : null,
-      h("span", { class: "case-top" }, h("span", { class: "modality", text: modalities }),
-        h("span", { class: "case-name", text: row.description || "No description" })),
-      h("span", { class: "case-bottom" }, h("span", { class: "muted", text: row.pseudonym }),
+      h("span", { class: "case-name", text: row.description || "No description", title: row.description }),
+      h("span", { class: "case-bottom" }, h("span", {}, h("span", { class: "modality", text: modalities }),
+        h("span", { class: "muted", text: ` ${row.pseudonym}` })),
         h("span", { class: proposals && decided === proposals ? "done" : "muted", title: `${decided} of ${proposals} proposals decided`, text: state })),
       proposals > 0 ? bar : null));
 }
