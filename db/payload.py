@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from backend.domain.errors import UserError
@@ -27,8 +28,9 @@ def is_unicode(text: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+@lru_cache(maxsize=20_000)
 def load_value(kind: Kind, text: str) -> Value:
-    """UserError when a newer program wrote it."""
+    """UserError when a newer program wrote it. Kept by its text: rows never change, and values are frozen."""
     return value_from_json(kind, _fields(text)["value"])
 
 

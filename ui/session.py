@@ -67,13 +67,10 @@ class Session:
 
     def subjects(self, study_uid: str) -> list[Subject]:
         """What stands; sentences that the findings call for are composed first, withdrawn ones left out."""
-        subjects = self._store.subjects(study_uid, self.reader)
-        drafted = self._composer(study_uid)(subjects)
+        drafted = self._composer(study_uid)(self._store.subjects(study_uid, self.reader))
         if drafted:
             self._store.add_proposals(drafted)
-            subjects = self._store.subjects(study_uid, self.reader)
-        withdrawn = composer.withdrawn(subjects)
-        return [subject for subject in subjects if subject.id not in withdrawn]
+        return self._standing(study_uid)
 
     def decide(self, decision: Decision) -> list[Subject]:
         """Record it, and the sentences that follow, in one transaction; the answer is what stands afterwards.
@@ -84,7 +81,12 @@ class Session:
         if isinstance(mine.value, Finding):
             self._check(mine.value)
         self._store.decide(mine, self._composer(mine.study_uid))
-        return self.subjects(mine.study_uid)
+        return self._standing(mine.study_uid)
+
+    def _standing(self, study_uid: str) -> list[Subject]:
+        subjects = self._store.subjects(study_uid, self.reader)
+        withdrawn = composer.withdrawn(subjects)
+        return [subject for subject in subjects if subject.id not in withdrawn]
 
     def seen(self, study_uid: str, subjects: Sequence[str]) -> None:
         self._store.mark_seen(study_uid, self.reader, subjects)

@@ -14,6 +14,7 @@ from tests.served import Served
 
 STARTS = 3
 DECISIONS = 200
+FINDINGS = 20  # on a case, as a reader meets them
 
 
 def run() -> dict[str, Any]:
@@ -55,25 +56,33 @@ def import_image(server: Served, folder: Path) -> dict[str, Any]:
 
 
 def decide(server: Served, study: dict[str, Any]) -> list[float]:
-    """Milliseconds of adding one box after another."""
-    series_uid = study["series"][0]["series_uid"]
+    """Milliseconds of each of DECISIONS edits, on a case with FINDINGS findings and their report."""
+    names = [str(uuid.uuid4()) for _ in range(FINDINGS)]
+    for n, name in enumerate(names):
+        answer = server.post("/api/decisions", _word(study, name, "ADD", n, 0))
     taken = []
     for n in range(DECISIONS):
-        corner = n % 32
-        box = {"k0": 0, "j0": corner, "i0": corner, "k1": 0, "j1": corner + 9, "i1": corner + 9}
-        value = {"series_uid": series_uid, "code": {"meaning": "Region"}, "regions": [box]}
-        body = {
-            "subject": str(uuid.uuid4()),
-            "kind": "finding",
-            "study_uid": study["study"]["study_uid"],
-            "act": "ADD",
-            "value": value,
-            "token": str(uuid.uuid4()),
-        }
+        name = names[n % FINDINGS]
+        seq = next(subject["after_seq"] for subject in answer["subjects"] if subject["id"] == name)
+        body = _word(study, name, "EDIT", n, seq)
         started = time.perf_counter()
-        server.post("/api/decisions", body)
+        answer = server.post("/api/decisions", body)
         taken.append((time.perf_counter() - started) * 1000)
     return taken
+
+
+def _word(study: dict[str, Any], subject: str, act: str, n: int, after_seq: int) -> dict[str, Any]:
+    low, high = n % 32, n % 32 + 9 + n % 7
+    box = {"k0": 0, "j0": low, "i0": low, "k1": 0, "j1": high, "i1": high}
+    return {
+        "subject": subject,
+        "kind": "finding",
+        "study_uid": study["study"]["study_uid"],
+        "act": act,
+        "value": {"series_uid": study["series"][0]["series_uid"], "code": {"meaning": "Region"}, "regions": [box]},
+        "after_seq": after_seq,
+        "token": str(uuid.uuid4()),
+    }
 
 
 def resident_mb(pid: int) -> float:
