@@ -65,7 +65,6 @@ def prompt(arguments: Arguments, progress: Progress, item: Item) -> dict[str, An
         wire.box_from_json(arguments.get("box")),
         read_mask(masks, start, series.geometry.shape) if start is not None else None,
     )
-    check_prompt(asked, series.geometry.shape)
     volume = _opened(Path(arguments["voxels"]), series)
     expert = registry.expert("PROMPT")
     started = time.monotonic()
@@ -110,25 +109,6 @@ def _site(box: Box3D, series: Series, arguments: Arguments) -> str:
 def _lung(masks: Path, mask: Mask, shape: Shape) -> NDArray[np.bool_]:
     """Kept between clicks on one case."""
     return read_mask(masks, mask, shape)
-
-
-def check_prompt(asked: Prompt, shape: tuple[int, int, int]) -> None:
-    """UserError when a mark lies outside the image or nothing says where the object is."""
-    if not asked.points and asked.box is None:
-        raise UserError("Nothing was marked", "", "Click inside the structure or draw a box around it")
-    if asked.box is None and not any(point.positive for point in asked.points):
-        raise UserError(
-            "Only negative clicks were given", "", "Click once inside the structure or draw a box around it"
-        )
-    size = " x ".join(str(n) for n in shape)
-    for point in asked.points:
-        if not all(0 <= v < n for v, n in zip(point.index, shape, strict=True)):
-            found = f"{point.k},{point.j},{point.i} in {size} (k, j, i)"
-            raise UserError("A click lies outside the image", found, "Indices count from 0")
-    if asked.box is not None and not asked.box.within(shape):
-        b = asked.box
-        found = f"{b.k0},{b.j0},{b.i0},{b.k1},{b.j1},{b.i1} in {size} (k, j, i)"
-        raise UserError("The box reaches outside the image", found, "Corners are inclusive and count from 0")
 
 
 def read_scans(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:

@@ -143,13 +143,11 @@ def _done(library: Library, job: Job, progress: Progress) -> Job:
 
 
 def segment(given: argparse.Namespace) -> Outcome:
+    from backend.experts import registry
+    from backend.experts.card import Draft, Prompt
     from backend.export.nifti import save_mask
     from backend.imaging.scan import Refusal, read_series
     from backend.measure.region import measure_mask
-
-    from backend.calls import check_prompt
-    from backend.experts import registry
-    from backend.experts.card import Draft, Prompt
 
     if not given.out.name.endswith((".nii", ".nii.gz")):
         raise UserError("The mask is written as NIfTI", given.out.name, "Give a name that ends in .nii.gz")
@@ -163,7 +161,6 @@ def segment(given: argparse.Namespace) -> Outcome:
         raise UserError("One image is segmented at a time", f"{len(images)} series in {given.file}", "Give one file")
     volume = images[0].volume
     asked = Prompt(tuple(given.point), given.box)
-    check_prompt(asked, volume.geometry.shape)
     with bar("segmenting") as progress:
         drafted = next(iter(registry.expert("PROMPT").propose(volume, asked, progress)))
     assert isinstance(drafted, Draft)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backend.domain.review import Code
 from backend.domain.volume import Volume
-from backend.experts.card import Accuracy, Card, Draft, Progress, Prompt
+from backend.experts.card import Abstention, Accuracy, Card, Draft, Progress, Prompt
 from backend.experts.ct_airways import find_airways
 from backend.experts.ct_grid import Bools, CtGrid, close, ct_grid, dilate, erode, fill_slices, largest
 
@@ -207,26 +207,32 @@ class _CtAnatomy:
         bone = (BONE_SEED, BONE_EDGE, BLOOD_SPREAD, BLOOD_ML)
         return hashlib.sha256(f"{self.card.name} {self.card.version} {settings} {bone}".encode()).hexdigest()
 
-    def propose(self, volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Draft]:
-        """Drafts of what is sound; what is left out is said through `progress`, with the reason."""
+    def propose(self, volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Draft | Abstention]:
+        """Drafts of what is sound, and an Abstention with the reason for each part that is left out."""
         grid = ct_grid(volume, STEP)
         progress(0.1, "body")
         body = find_body(grid)
         yield Draft(CODES["body"], mask=refined(grid, volume, body, BODY, 1e6))
         progress(0.3, "airways")
         airways, reason = find_airways(grid, body)
-        if not reason:
+        if reason:
+            yield Abstention(f"airways left out: {reason}")
+        else:
             yield Draft(CODES["airways"], mask=refined(grid, volume, airways, -1e6, -850))
-        progress(0.5, f"airways left out: {reason}" if reason else "lungs")
+        progress(0.5, "lungs")
         lungs = find_lungs(grid, body, airways)
         for side, mask in (("right", lungs.right), ("left", lungs.left)):
             if mask is not None:
                 yield Draft(CODES[side], mask=refined(grid, volume, mask, -1e6, LUNG))
-        progress(0.8, f"lungs left out: {lungs.reason}" if lungs.reason else "bone")
+        if lungs.reason:
+            yield Abstention(f"lungs left out: {lungs.reason}")
+        progress(0.8, "bone")
         bone = find_bone(grid, body)
         if bone.any():
             yield Draft(CODES["bone"], mask=refined(grid, volume, bone, BONE_EDGE, 1e6))
-        progress(1.0, "done" if bone.any() else "bone left out: none found")
+        else:
+            yield Abstention("bone left out: none found")
+        progress(1.0, "done")
 
 
 EXPERT = _CtAnatomy()

@@ -65,14 +65,16 @@ def _check(volume: Volume, prompt: Prompt) -> None:
     shape = volume.geometry.shape
     for point in prompt.points:
         if not volume.geometry.contains(point.index):
-            raise UserError("This click is outside the image", f"{point.index} in {shape}", "Click on the image")
+            raise UserError("A click lies outside the image", f"{point.index} in {shape} (k, j, i)", "Count from 0")
     if prompt.box is not None and not prompt.box.within(shape):
-        raise UserError("This box reaches outside the image", f"{prompt.box} in {shape}", "Draw it on the image")
+        found = f"{prompt.box} in {shape} (k, j, i)"
+        raise UserError("The box reaches outside the image", found, "Its corners are inclusive and count from 0")
     if prompt.start is not None and prompt.start.shape != shape:
         raise UserError("The mask to refine lies on another grid", f"{prompt.start.shape} and {shape}", "Start anew")
     started = prompt.start is not None and bool(prompt.start.any())
     if prompt.box is None and not started and not any(p.positive for p in prompt.points):
-        raise UserError("Nothing says what to segment", f"{len(prompt.points)} clicks", "Click on it or draw a box")
+        found = f"{len(prompt.points)} clicks, none positive"
+        raise UserError("Nothing says what to segment", found, "Click inside the structure or draw a box around it")
 
 
 def _cut_off(chance: NDArray[np.float32], work: Prepared, volume: Volume) -> bool:

@@ -94,8 +94,8 @@ def test_segment_gives_a_mask_on_the_files_own_grid(run: Run, ct: Path, tmp_path
     ("marks", "words"),
     [
         (["--point", "999,0,0"], "outside the image"),
-        (["--point", "1,1,1:-"], "Only negative"),
-        ([], "Nothing was marked"),
+        (["--point", "1,1,1:-"], "Nothing says what"),
+        ([], "Nothing says what"),
         (["--box", "0,0,0,1,1,999"], "outside the image"),
     ],
 )

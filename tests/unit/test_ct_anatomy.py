@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from backend.domain.errors import UserError
 from backend.domain.geometry import Geometry
 from backend.domain.volume import Quantity, Volume
-from backend.experts.card import Draft, Prompt
+from backend.experts.card import Abstention, Prompt
 from backend.experts.ct_anatomy import EXPERT
 from backend.measure.dice import dice
 from backend.phantoms.chest_ct import CtPhantom, chest_ct
@@ -19,11 +19,13 @@ Bools = NDArray[np.bool_]
 
 
 def outlined(volume: Volume) -> tuple[dict[str, Bools], list[str]]:
-    """Masks by meaning, and everything that was said on the way."""
+    """Masks by meaning, and the reasons for what was left out."""
     said: list[str] = []
     masks = {}
-    for draft in EXPERT.propose(volume, Prompt(), lambda fraction, step: said.append(step)):
-        assert isinstance(draft, Draft)
+    for draft in EXPERT.propose(volume, Prompt(), lambda fraction, step: None):
+        if isinstance(draft, Abstention):
+            said.append(draft.reason)
+            continue
         assert draft.mask is not None
         assert draft.mask.shape == volume.geometry.shape
         masks[draft.code.meaning] = draft.mask
