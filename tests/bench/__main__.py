@@ -14,7 +14,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 NEEDS_SCANS = {"prompt", "cxr_lungs"}
-ALL = ("server", "store", "viewer", "prompt", "cxr_lungs")
+ALL = ("server", "store", "open", "viewer", "prompt", "cxr_lungs")
 
 
 def main(chosen: tuple[str, ...]) -> None:
@@ -38,6 +38,9 @@ def show(result: dict[str, Any], indent: str = "  ") -> None:
         if isinstance(value, dict):
             print(f"{indent}{key}")
             show(value, indent + "  ")
+        elif isinstance(value, list):
+            for item in value:
+                print(f"{indent}{item}")
         elif isinstance(value, float):
             print(f"{indent}{key:40} {value:10.3f}")
         else:

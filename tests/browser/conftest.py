@@ -23,8 +23,12 @@ LOOPBACK = {"127.0.0.1", "localhost", ""}
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return {**browser_type_launch_args, "args": FLAGS, **({"executable_path": found} if found else {})}
+    return {**browser_type_launch_args, "args": FLAGS, "executable_path": chromium()}
+
+
+def chromium() -> str | None:
+    """The system's Chromium; None for the one that Playwright installed."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="session")
