@@ -134,7 +134,8 @@ def read_scans(arguments: Arguments, progress: Progress, item: Item) -> dict[str
         read += 1
         cache = "" if result.series_uid in known else write_cache(voxels, result.volume)
         series = to_series(result, cache)
-        study = Study(series.study_uid, pseudonym(key, result.pseudonym_source or series.study_uid), result.description)
+        called = result.description or f"{series.modality} {series.body_part.lower()}".strip()
+        study = Study(series.study_uid, pseudonym(key, result.pseudonym_source or series.study_uid), called)
         item(study=wire.study_to_json(study), series=wire.series_to_json(series), new=bool(cache))
     return {"read": read, "refused": refused}
 

@@ -5,13 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from backend.export.nifti import save_mask
-
 from backend.domain.correction import Correction
 from backend.domain.region import Mask
 from backend.domain.review import Act, Finding
 from backend.domain.study import Series
 from backend.export import jsonl
+from backend.export.nifti import save_mask
 from backend.imaging.mask import read_mask
 from ui.library import Library
 

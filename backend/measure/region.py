@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 ENOUGH = 400  # points whose distances are all compared; beyond, only the extremes along DIRECTIONS are
 DIRECTIONS = 256  # over half the sphere, 6 degrees apart: a longest diameter is short by 0.2 % at most
+CUT = 0.1  # a lung that fills more of the first or last slice than this share of its largest is cut off
 NEAR_MM = 20.0  # a place this far outside both lungs has no zone
 
 
@@ -156,9 +157,10 @@ class LungMasks:
 
 
 def site_of(index: Index, geometry: Geometry, lungs: LungMasks | None = None) -> str:
-    """Side and zone of a (k, j, i) place, e.g. "right upper zone": thirds of that lung's height; "" when unknown.
+    """Side and zone of a (k, j, i) place, e.g. "right upper zone"; "" when unknown.
 
-    The side is the one the nearer lung has; zones are thirds from its lowest to its highest voxel towards the head.
+    The side is the one the nearer lung has; zones are thirds from its lowest to its highest voxel towards the head. A
+    lung that the volume cuts off has no thirds: then the side alone is said, e.g. "right lung".
     """
     if lungs is None:
         return ""
@@ -172,7 +174,10 @@ def site_of(index: Index, geometry: Geometry, lungs: LungMasks | None = None) ->
     if chosen is None or nearest > limit:
         return ""
     axis, sense = geometry.anatomical_axes()[2]
-    filled = np.flatnonzero(chosen.any(axis=tuple(a for a in range(3) if a != axis)))
+    areas = chosen.sum(axis=tuple(a for a in range(3) if a != axis))
+    if not geometry.is_planar and max(areas[0], areas[-1]) > CUT * areas.max():
+        return f"{word} lung"
+    filled = np.flatnonzero(areas)
     height = (index[axis] - filled[0] + 0.5) / (filled[-1] - filled[0] + 1)
     height = height if sense > 0 else 1 - height
     zone = "upper" if height > 2 / 3 else "middle" if height > 1 / 3 else "lower"

@@ -159,3 +159,10 @@ def test_zones_come_from_the_patient_not_from_the_array(flip: bool) -> None:
     assert site_of((middle, 30, 59 - at[2]), geometry, lungs) == "left middle zone"
     assert site_of(at, geometry) == ""
     assert site_of((middle, 0, 59.0), geometry, LungMasks(right, np.zeros_like(left))) == ""
+
+
+def test_a_lung_that_is_cut_off_has_no_zones() -> None:
+    geometry = Geometry.of((20, 40, 60), np.diag([1.0, 1.0, 2.0, 1.0])[[0, 1, 2, 3]][:, [2, 1, 0, 3]])
+    right, left = np.zeros(geometry.shape, bool), np.zeros(geometry.shape, bool)
+    right[:, 10:30, 5:25], left[:, 10:30, 35:55] = True, True  # from the first slice to the last: a slab
+    assert site_of((15, 20, 10), geometry, LungMasks(right, left)) == "right lung"

@@ -33,7 +33,8 @@ export function drawMarks(ctx, pane, scene) {
     for (const point of item.points ?? []) rects.push(...drawPoint(ctx, pane, item, point, look));
     if (scene.overlays.hasHandles(item, scene.tool)) drawHandles(ctx, pane, item);
     const top = rects.sort((a, b) => a.y0 - b.y0)[0];
-    if (top && (look.bright || item.state !== "spot")) tags.push(tagOf(item, top, look)); // a spot is only a ring until pointed at
+    // A spot is only a ring until pointed at, and a preview is named in its bar: a tag would cover what was clicked.
+    if (top && item.state !== "preview" && (look.bright || item.state !== "spot")) tags.push(tagOf(item, top, look));
   }
   ctx.globalAlpha = 1;
   if (scene.overlays.pending) drawPending(ctx, pane, scene.overlays.pending);
