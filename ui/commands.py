@@ -1,7 +1,6 @@
 """What each command of `overread` does: arguments in, an `Outcome` out. Heavy packages load inside the functions."""
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -17,7 +16,7 @@ from backend.domain.study import Series
 from backend.engine import Worker
 from backend.experts.card import Progress
 from ui.jobs import propose_job, run_job
-from ui.library import Library, Refused, set_aside
+from ui.library import Library, Refused
 from ui.progress import bar
 from ui.session import DEFAULT_READER
 
@@ -36,11 +35,7 @@ class Outcome:
 def serve(given: argparse.Namespace) -> Outcome:
     from ui.serve import serve as run
 
-    if given.reset:
-        aside = set_aside(given.data)
-        if aside is not None:
-            print(f"The library was set aside as {aside}; nothing was deleted.", file=sys.stderr)
-    run(given.data, given.host, given.port, given.demo)
+    run(given.data, given.host, given.port, given.demo, given.reset)
     return Outcome({"served": f"http://{given.host}:{given.port}"}, "")
 
 

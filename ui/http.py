@@ -19,6 +19,7 @@ from backend.domain.errors import UserError
 from backend.domain.job import Job, JobKind
 from backend.domain.review import Subject
 from backend.domain.study import Series
+from backend.export import jsonl
 from backend.imaging.cache import open_cache
 from backend.imaging.mask import mask_path
 from backend.imaging.thumbnail import thumbnail
@@ -90,6 +91,13 @@ def review_routes(library: Library, runner: JobRunner) -> APIRouter:
         subjects = session.decide(wire.decision_from_json({**body, "reader": session.reader}))
         # A response of its own: FastAPI would walk the whole list once more, at ten times the cost of writing it.
         return JSONResponse({"subjects": subjects_json(subjects, composer.outdated(subjects))})
+
+    @routes.get("/corrections")
+    def corrections(reader: str) -> Response:
+        """One reader's decisions as a file, as `overread export --format jsonl --reader` writes it."""
+        mine = (one for one in library.store.corrections() if one.reader == reader)
+        name = {"Content-Disposition": 'attachment; filename="corrections.jsonl"'}
+        return Response("".join(jsonl.lines(mine)), media_type="application/jsonl", headers=name)
 
     @routes.post("/seen")
     def seen(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:

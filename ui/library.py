@@ -17,6 +17,7 @@ from backend.domain.study import Series
 from db.store import FILE_NAME, Store
 
 KEY = "key"
+LOCK = "serving.lock"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Library:
 
 def set_aside(folder: Path) -> Path | None:
     """Move a data folder out of the way under a dated name: nothing is deleted. None when it is empty."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or not any(entry.name != LOCK for entry in folder.iterdir()):
         return None
     aside = folder.with_name(f"{folder.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     shutil.move(folder, aside)

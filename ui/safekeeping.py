@@ -11,7 +11,7 @@ from backend.domain.errors import UserError
 from backend.imaging.mask import mask_path
 from db.backup import backup
 from db.store import FILE_NAME
-from ui.library import KEY, Library
+from ui.library import KEY, LOCK, Library
 
 
 def back_up(library: Library, file: Path) -> int:
@@ -28,7 +28,7 @@ def back_up(library: Library, file: Path) -> int:
 
 def bring_back(file: Path, folder: Path) -> int:
     """Make a library in `folder`, which must be empty, from a backup; the number of masks in it."""
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
         raise UserError(
             "The data folder is not empty", str(folder), "Give a new folder with --data; nothing is overwritten"
         )

@@ -1,11 +1,15 @@
 """Starts the web process: settings first, because Gradio and its hub client read them while they are imported."""
 
+import fcntl
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from backend.domain.errors import UserError
+from ui.library import LOCK, set_aside
 
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -20,12 +24,19 @@ QUIET = {
 }
 
 
-def serve(folder: Path, host: str, port: int, demo: bool) -> None:
-    """Serve until interrupted. UserError when the address is taken."""
+def serve(folder: Path, host: str, port: int, demo: bool, reset: bool) -> None:
+    """Serve until interrupted. UserError when the address is taken or the library is being served already."""
     os.environ.update(QUIET)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.absolute() / "gradio")
     sys.path[:] = [entry for entry in sys.path if entry]  # nothing is imported from the folder we were started in
     _check_free(host, port)
+    if reset:
+        _reset(folder)
+    with _alone(folder):
+        _run(folder, host, port, demo)
+
+
+def _run(folder: Path, host: str, port: int, demo: bool) -> None:
     import uvicorn
 
     from backend.domain.job import Job, JobKind
@@ -42,6 +53,26 @@ def serve(folder: Path, host: str, port: int, demo: bool) -> None:
     uvicorn.run(
         make_app(library, runner, names), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
     )
+
+
+def _reset(folder: Path) -> None:
+    with _alone(folder):
+        aside = set_aside(folder)
+    if aside is not None:
+        print(f"The library was set aside as {aside}; nothing was deleted.", file=sys.stderr)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One server a library: two would run each other's jobs. The lock goes with the process, kill -9 included."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            found = str(folder.absolute())
+            raise UserError("This library is being served already", found, "Stop that server, or give --data") from None
+        yield
 
 
 def _check_free(host: str, port: int) -> None:

@@ -44,18 +44,24 @@ def rows(corrections: Iterable[Correction]) -> Iterator[dict[str, Any]]:
         }
 
 
-def save(path: Path, corrections: Iterable[Correction]) -> int:
-    """Write them to `path` and return how many. The file appears whole or not at all.
+def lines(corrections: Iterable[Correction]) -> Iterator[str]:
+    """The same as text, a line each.
 
     All is ASCII: a line separator (U+2028) inside a text would otherwise end the line for some readers.
     """
+    for row in rows(corrections):
+        yield json.dumps(row, allow_nan=False) + "\n"
+
+
+def save(path: Path, corrections: Iterable[Correction]) -> int:
+    """Write them to `path` and return how many. The file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     count = 0
     try:
         with part.open("w", encoding="ascii", newline="\n") as file:
-            for row in rows(corrections):
-                file.write(json.dumps(row, allow_nan=False) + "\n")
+            for line in lines(corrections):
+                file.write(line)
                 count += 1
         part.replace(path)
     finally:

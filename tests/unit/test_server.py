@@ -1,5 +1,8 @@
 """The web process as the outside sees it."""
 
+import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 import uuid
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.bench.bench_server import import_image, loads, resident_mb
-from tests.served import Served
+from tests.served import Served, free_port
 
 
 def test_web_process_is_light(served: Served, tmp_path: Path) -> None:
@@ -126,3 +129,44 @@ def add_box(served: Served, study: dict[str, Any], corner: int) -> str:
     name = str(uuid.uuid4())
     served.post("/api/decisions", decision(study, name, "ADD", box_value(study, corner)))
     return name
+
+
+def test_a_reader_takes_his_own_decisions_home(served: Served, tmp_path: Path) -> None:
+    study = import_image(served, tmp_path)
+    name = add_box(served, study, 4)
+    with urllib.request.urlopen(f"{served.address}/api/corrections?reader=reader") as answer:
+        rows = [json.loads(line) for line in answer.read().splitlines()]
+        assert "attachment" in answer.headers["Content-Disposition"]
+    assert [(row["subject"], row["act"]) for row in rows] == [(name, "ADD")]
+    with urllib.request.urlopen(f"{served.address}/api/corrections?reader=other") as answer:
+        assert answer.read() == b""
+
+
+def test_one_server_a_library(served: Served) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ui.cli",
+        "serve",
+        "--port",
+        str(free_port()),
+        "--data",
+        str(served.data),
+        "--json",
+    ]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert "served already" in json.loads(second.stdout)["error"]["what"]
+
+
+def test_a_booth_is_reset_without_deleting_anything(tmp_path: Path) -> None:
+    server = Served(tmp_path / "data")
+    add_box(server, import_image(server, tmp_path), 4)
+    server.stop()
+    server = Served(tmp_path / "data", "--reset")
+    try:
+        assert server.get("/api/worklist")["studies"] == []
+    finally:
+        server.stop()
+    [aside] = [folder for folder in tmp_path.iterdir() if folder.name.startswith("data-")]
+    assert (aside / "overread.sqlite3").exists()

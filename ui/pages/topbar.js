@@ -65,7 +65,10 @@ function startReader(store, actions) {
     close(event.key === "Enter");
   });
   field.addEventListener("blur", () => close(true));
-  const show = () => setText(button, store.state.reader);
+  const show = () => {
+    setText(button, store.state.reader);
+    find("#or-export").href = `/api/corrections?reader=${encodeURIComponent(store.state.reader)}`;
+  };
   store.subscribe(["reader"], show);
   show();
 }
