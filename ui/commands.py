@@ -140,7 +140,7 @@ def _done(library: Library, job: Job, progress: Progress) -> Job:
 def segment(given: argparse.Namespace) -> Outcome:
     from backend.experts import registry
     from backend.experts.card import Draft, Prompt
-    from backend.export.nifti import save_mask
+    from backend.export.nifti import nifti_original, save_mask
     from backend.imaging.scan import Refusal, read_series
     from backend.measure.region import measure_mask
 
@@ -161,7 +161,7 @@ def segment(given: argparse.Namespace) -> Outcome:
     assert isinstance(drafted, Draft)
     assert drafted.mask is not None
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    save_mask(given.out, drafted.mask, volume.geometry, like=given.file if given.file.is_file() else None)
+    save_mask(given.out, drafted.mask, volume.geometry, like=nifti_original([given.file]))
     measured = measure_mask(drafted.mask, volume)
     voxels = int(drafted.mask.sum())
     document = {"out": str(given.out), "shape": list(volume.geometry.shape), "voxels": voxels}

@@ -8,9 +8,8 @@ from pathlib import Path
 from backend.domain.correction import Correction
 from backend.domain.region import Mask
 from backend.domain.review import Act, Finding
-from backend.domain.study import Series
 from backend.export import jsonl
-from backend.export.nifti import save_mask
+from backend.export.nifti import nifti_original, save_mask
 from backend.imaging.mask import read_mask
 from ui.library import Library
 
@@ -39,7 +38,9 @@ def export_masks(library: Library, out: Path, reader: str) -> list[Path]:
             path = folder / f"{_plain(finding.code.meaning)}-{mask.sha256[:8]}.nii.gz"
             folder.mkdir(parents=True, exist_ok=True)
             voxels = read_mask(library.masks, mask, series.geometry.shape)
-            save_mask(path, voxels, series.geometry, like=_nifti_source(series))
+            save_mask(
+                path, voxels, series.geometry, like=nifti_original([Path(source.path) for source in series.sources])
+            )
             written.append(path)
             lines.append(json.dumps(_line(path.relative_to(out), correction, finding, mask), ensure_ascii=False))
     listing = out / "masks.jsonl"
@@ -62,13 +63,6 @@ def _line(path: Path, correction: Correction, finding: Finding, mask: Mask) -> d
         "mask_sha256": mask.sha256,
         "pixels_sha256": correction.pixels_sha256,
     }
-
-
-def _nifti_source(series: Series) -> Path | None:
-    """The original, when it is a NIfTI that is still there: its own affine and codes are then kept."""
-    paths = [Path(source.path) for source in series.sources]
-    nifti = [path for path in paths if path.name.endswith((".nii", ".nii.gz")) and path.exists()]
-    return nifti[0] if len(nifti) == 1 else None
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,7 @@
 """Masks and label maps as NIfTI files that lie exactly on the grid of the image they were drawn on."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from backend.domain.errors import UserError
 from backend.domain.geometry import Geometry, Unit
+from backend.imaging.scan import Format, sniff
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 GRID_FIELDS = (
@@ -18,6 +20,13 @@ GRID_FIELDS = (
 )
 ORTHOGONAL = 1e-4
 """Largest cosine between axes that a qform, which knows rotations alone, may still stand for."""
+
+
+def nifti_original(paths: Sequence[Path]) -> Path | None:
+    """The file whose affine and codes its masks should keep: the one original, where it is a NIfTI that is there."""
+    if len(paths) != 1 or not paths[0].is_file() or sniff(paths[0]) is not Format.NIFTI:
+        return None
+    return paths[0]
 
 
 def save_mask(path: Path, voxels: NDArray[Any], geometry: Geometry, like: Path | None = None) -> None:

@@ -163,3 +163,16 @@ heavy = {"torch", "gradio", "SimpleITK", "pydicom", "scipy", "nibabel"} & set(sy
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["cxr_nih_boxes/images/00001250_006.png", "nifti/mr_brain1_tumour_nrrd/brain1_image.nrrd"]
+)
+def test_segment_reads_pictures_and_nrrd_too(run: Run, tmp_path: Path, shared_data: Path, name: str) -> None:
+    _, looked = run("inspect", shared_data / name)
+    shape = looked[0]["series"][0]["shape"]
+    k, j, i = (n // 2 for n in shape)
+    status, said = run("segment", shared_data / name, "--point", f"{k},{j},{i}", "--out", tmp_path / "m.nii.gz")
+    assert status == 0
+    assert said["voxels"] > 0
+    assert nibabel.load(tmp_path / "m.nii.gz").shape == tuple(reversed(shape))

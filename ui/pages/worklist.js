@@ -64,7 +64,7 @@ function caseRow(row, { decided, proposals }, isOpen, actions) {
 
 /** The middle slice; the row says in words what it is. Kept, so that a row that is drawn anew does not blink. */
 function picture(seriesUid) {
-  if (!pictures.has(seriesUid)) pictures.set(seriesUid, h("img", { class: "thumbnail", alt: "", src: thumbnailUrl(seriesUid) }));
+  if (!pictures.has(seriesUid)) pictures.set(seriesUid, h("img", { class: "thumbnail", alt: "", loading: "lazy", src: thumbnailUrl(seriesUid) }));
   return pictures.get(seriesUid);
 }
 
