@@ -62,6 +62,12 @@ def test_a_case_from_open_to_found_again(reading: Page, served: Served) -> None:
     expect(finding(page, "Opacity")).to_have_attribute("data-state", "added")
     expect(page.get_by_test_id("saved")).to_have_attribute("data-state", "saved")
 
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "part of the lungs only." in copied
+    assert "Bone" not in copied  # rejected, and so said no more
+
     standing = shown(page)
     page.reload()
     expect(page.get_by_test_id("viewer")).to_have_attribute("data-state", "ready", timeout=30_000)

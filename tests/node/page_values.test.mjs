@@ -221,3 +221,13 @@ test("the store tells only those who listen to what changed", () => {
   store.set({ selected: "b" });
   assert.deepEqual(heard, ["a"]);
 });
+
+test("the copied report leaves out what was rejected and names what is undecided", () => {
+  const list = [sentence("a", 1, "Findings", "Nodule."), sentence("b", 2, "Findings", "Effusion."), sentence("c", 0, "Technique", "CT.")];
+  list[0].state = "ACCEPT";
+  list[1].state = "REJECT";
+  const text = subjects.reportText(list, "A. Reader");
+  assert.equal(text.split("\n").slice(0, 5).join("|"), "TECHNIQUE|CT. [undecided]||FINDINGS|Nodule.");
+  assert.ok(!text.includes("Effusion"));
+  assert.ok(text.includes("A. Reader") && text.includes("not a medical device"));
+});

@@ -4,7 +4,8 @@ import { find, h, refreshList } from "./dom.js";
 import { editorButtons } from "./findings.js";
 import { reasonRow } from "./reasons.js";
 import { decisionButtons, lightRows, reasonButton, rowShell, showRow, stateMark } from "./rows.js";
-import { isUndecided, reportSections, stateOf } from "./subjects.js";
+import { isUndecided, reportSections, reportText, stateOf } from "./subjects.js";
+import { toast } from "./toasts.js";
 
 /**
  * @param {import("./state.js").Store} store
@@ -37,6 +38,17 @@ export function startReport(store, actions, watch) {
     lightRows(list, state.lit, state.selected);
     const sentence = state.lit.find((id) => store.subject(id)?.kind === "sentence");
     if (sentence && !list.matches(":hover")) showRow(list, sentence);
+  });
+  const copy = find("#or-report-copy");
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(reportText(store.state.subjects, store.state.reader));
+    } catch (error) {
+      toast({ what: "The report was not copied", found: error.message, next: "Allow this page to use the clipboard" });
+      return;
+    }
+    copy.textContent = "Copied";
+    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
   });
   find("#or-sentence-add").addEventListener("click", () => {
     const last = reportSections(store.state.subjects).find((section) => section.name === "Findings") ?? reportSections(store.state.subjects).at(-1);

@@ -109,6 +109,17 @@ export function reportSections(subjects) {
   return [...sections].map(([name, list]) => ({ name, sentences: list }));
 }
 
+/**
+ * The report as text for another program: rejected sentences left out, undecided ones named so.
+ * @param {string} reader
+ */
+export function reportText(subjects, reader) {
+  const says = (s) => (isUndecided(s) ? `${s.value.text} [undecided]` : stateOf(s) === "unsure" ? `${s.value.text} [unsure]` : s.value.text);
+  const sections = reportSections(subjects.filter((s) => s.state !== "REJECT"))
+    .map((section) => `${section.name.toUpperCase()}\n${section.sentences.map(says).join("\n")}`);
+  return `${sections.join("\n\n")}\n\nDrafted by models, read over by ${reader}. For research, not a medical device.\n`;
+}
+
 /** The next undecided after `id` in `ordered`, going round; null when none is left. */
 export function nextUndecided(ordered, id) {
   const at = ordered.findIndex((subject) => subject.id === id);
