@@ -189,7 +189,7 @@ export function likelyReason(before, after) {
   if (before.site !== after.site) {
     return /left/i.test(before.site) !== /left/i.test(after.site) ? "wrong side" : "wrong place";
   }
-  return before.code.meaning !== after.code.meaning ? "wording" : "wrong severity";
+  return "wording"; // the name, or nothing yet
 }
 
 /** A box that was only moved is in the wrong place; one whose size changed has the wrong extent. */
