@@ -208,9 +208,10 @@ def backup(given: argparse.Namespace) -> Outcome:
     masks = back_up(library, given.file)
     size = given.file.stat().st_size
     document = {"file": str(given.file), "bytes": size, "masks": masks}
-    return Outcome(
-        document, f"{given.file}: {size / 1e6:.1f} MB, {masks} masks. Voxels are read again from the originals."
-    )
+    said = f"{given.file}: {size / 1e6:.1f} MB, {masks} masks. Voxels are read again from the originals."
+    if library.uploads.exists():
+        said += f" Files that came through the browser are originals too: keep {library.uploads} as well."
+    return Outcome(document, said)
 
 
 def restore(given: argparse.Namespace) -> Outcome:

@@ -30,6 +30,7 @@ from ui.guard import Guard
 from ui.jobs import JobRunner, propose_job
 from ui.library import Library
 from ui.session import DEFAULT_READER, Offer, OpenStudy, Session
+from ui.uploads import batch_folder, receive
 
 HERE = Path(__file__).parent
 Reader = Annotated[str, Header(alias="X-Overread-Reader", min_length=1, max_length=600)]  # percent-encoded
@@ -136,6 +137,15 @@ def work_routes(library: Library, runner: JobRunner) -> APIRouter:
         if not path.is_absolute() or not path.exists():
             raise UserError("There is no such file or folder", str(path), "Give a full path on this machine")
         return job_json(runner.add(Job(JobKind.IMPORT, argument=str(path))))
+
+    @routes.post("/uploads/{batch}")
+    async def upload(batch: str, name: str, request: Request) -> Json:
+        folder = batch_folder(library.uploads, batch)
+        return {"file": (await receive(folder, name, request.stream())).name}
+
+    @routes.post("/uploads/{batch}/import")
+    def import_upload(batch: str) -> Json:
+        return job_json(runner.add(Job(JobKind.IMPORT, argument=str(batch_folder(library.uploads, batch)))))
 
     @routes.post("/measure")
     def measure(body: Annotated[Json, Body()], reader: Reader = DEFAULT_READER) -> Json:

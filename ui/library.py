@@ -44,6 +44,7 @@ class Library:
         self.voxels = self.folder / "voxels"
         self.masks = self.folder / "masks"
         self.demo = self.folder / "demo"
+        self.uploads = self.folder / "uploads"
         try:
             for made in (self.voxels, self.masks):
                 made.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ Bars: first image <= 150 ms, axial draw <= 2 ms (median), box drag <= 17 ms from
 """
 
 import json
-import shutil
 import statistics
 import tempfile
 import threading
@@ -18,19 +17,11 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.conftest import FLAGS, chromium
+
 SHAPE = (300, 512, 512)
 FRAMES = 120
 REPEATS = 7
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 BARS = {"first_image_ms": 150.0, "axial_draw_ms": 2.0, "box_drag_ms": 17.0}
 UI = Path(__file__).resolve().parents[2] / "ui"
 HARNESS = Path(__file__).with_name("viewer_bench.html")
@@ -184,7 +175,7 @@ def run() -> dict[str, Any]:
         volume = Path(folder) / "volume.raw"
         write_volume(volume)
         with served(volume) as address:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))

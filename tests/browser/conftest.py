@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 FLAGS = [
     "--headless=new",
@@ -42,7 +42,15 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 @pytest.fixture
 def page(page: Page) -> Iterator[Page]:
-    """Playwright's page, watched."""
+    """Playwright's page, watched with every other tab that its test opens."""
+    faults = watch(page.context)
+    page.set_default_timeout(15_000)
+    yield page
+    assert not faults, "\n".join(faults)
+
+
+def watch(context: BrowserContext) -> list[str]:
+    """What goes wrong in any page of a context from now on: requests to elsewhere, script errors, console errors."""
     faults: list[str] = []
 
     def on_request(request: Request) -> None:
@@ -54,9 +62,7 @@ def page(page: Page) -> Iterator[Page]:
         if message.type == "error" and "ERR_CONNECTION_REFUSED" not in message.text:
             faults.append(f"console error: {message.text} {message.location.get('url', '')}")
 
-    page.on("request", on_request)
-    page.on("pageerror", lambda error: faults.append(f"JavaScript error: {error}"))
-    page.on("console", on_console)
-    page.set_default_timeout(15_000)
-    yield page
-    assert not faults, "\n".join(faults)
+    context.on("request", on_request)
+    context.on("weberror", lambda error: faults.append(f"JavaScript error: {error.error}"))
+    context.on("console", on_console)
+    return faults

@@ -222,3 +222,13 @@ def shown(page: Page) -> str:
     subjects: list[dict[str, Any]] = page.evaluate("() => window.overread.store.state.subjects")
     kept = [(s["id"], s["state"], s["value"], s["reason"]) for s in subjects]
     return json.dumps(sorted(kept, key=lambda s: str(s[0])), sort_keys=True)
+
+
+def test_a_visitor_brings_a_picture(page: Page, served: Served, shared_data: Path) -> None:
+    page.goto(served.address)
+    expect(page.get_by_text("No cases yet")).to_be_visible()
+    page.get_by_label("Files to import").set_input_files(shared_data / "cxr_nih_boxes" / "images" / "00001250_006.png")
+    expect(page.get_by_test_id("case")).to_contain_text("00001250_006", timeout=30_000)
+    expect(page.get_by_test_id("viewer")).to_have_attribute("data-state", "ready")
+    propose(page, "CXR_LUNGS")
+    expect(page.get_by_test_id("finding")).to_have_count(2)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.bench.bench_server import import_image, loads, resident_mb
 from tests.served import Served, free_port
@@ -170,3 +172,28 @@ def test_a_booth_is_reset_without_deleting_anything(tmp_path: Path) -> None:
         server.stop()
     [aside] = [folder for folder in tmp_path.iterdir() if folder.name.startswith("data-")]
     assert (aside / "overread.sqlite3").exists()
+
+
+def test_a_file_sent_through_the_browser_is_kept_and_imported(served: Served, tmp_path: Path) -> None:
+    picture = tmp_path / "grey.png"
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(picture)
+    for _ in range(2):  # the second has the same name and gets a number
+        send(served, "20260101", "../../grey.png", picture.read_bytes())
+    kept = sorted(path.name for path in (served.data / "uploads" / "20260101").iterdir())
+    assert kept == ["grey-2.png", "grey.png"]
+    served.post("/api/uploads/20260101/import", {})
+    served.wait_for_jobs()
+    assert len(served.get("/api/worklist")["studies"]) == 1  # the same picture twice is one case
+
+
+@pytest.mark.parametrize("batch", ["..", "%2e%2e", "a b", "x" * 41])
+def test_an_upload_cannot_leave_its_folder(served: Served, batch: str) -> None:
+    with pytest.raises(urllib.error.HTTPError):
+        send(served, batch, "x.png", b"x")
+    assert not (served.data / "uploads").exists()
+
+
+def send(served: Served, batch: str, name: str, content: bytes) -> None:
+    address = f"{served.address}/api/uploads/{urllib.parse.quote(batch, safe='%.')}?name={urllib.parse.quote(name)}"
+    with urllib.request.urlopen(urllib.request.Request(address, content, method="POST")) as answer:
+        assert answer.status == 200

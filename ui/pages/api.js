@@ -72,6 +72,12 @@ export class Api {
   decide(decision, reader) { return this.call("POST", "/api/decisions", decision, { reader }); }
   seen(studyUid, subjects) { return this.call("POST", "/api/seen", { study_uid: studyUid, subjects }); }
   prompt(body, signal) { return this.call("POST", "/api/prompt", body, { signal }); }
+  /** One file of a batch, as it lies on the reader's disk. @param {string} batch @param {File} file */
+  async send(batch, file) {
+    const response = await this.fetcher(`/api/uploads/${batch}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    if (!response.ok) throw new ApiError(problemOf(response.status, await response.json().catch(() => null)), response.status);
+  }
+  importSent(batch) { return this.call("POST", `/api/uploads/${batch}/import`, {}); }
   measure(seriesUid, box) { return this.call("POST", "/api/measure", { series_uid: seriesUid, box }); }
   startJob(studyUid, seriesUid, expert) {
     return this.call("POST", "/api/jobs", { study_uid: studyUid, series_uid: seriesUid, expert });

@@ -20,6 +20,7 @@ import { emptyState, Store } from "./state.js";
 import { showError } from "./toasts.js";
 import { startToolbar } from "./toolbar.js";
 import { savedText, startTopbar } from "./topbar.js";
+import { startUpload } from "./upload.js";
 import { startWorklist } from "./worklist.js";
 import { Viewer } from "/static/viewer/viewer.js";
 
@@ -87,6 +88,10 @@ function startParts({ store, api, cases, commands, viewer, attention, segmenter,
     openCase: guarded((uid) => cases.open(uid)),
     openSeries: (uid) => cases.openSeries(uid),
     importPath: guarded(async (path) => { await api.importPath(path); jobs.now(); return true; }),
+  });
+  startUpload({
+    send: (batch, file) => api.send(batch, file),
+    importSent: async (batch) => { await api.importSent(batch); jobs.now(); },
   });
   startFindings(store, rows, watch);
   startReport(store, rows, watch);
