@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     if given.json:
-        print(json.dumps(outcome.document, indent=2, allow_nan=False))
+        if outcome.document is not None:
+            print(json.dumps(outcome.document, indent=2, allow_nan=False))
     elif outcome.text:
         print(outcome.text, file=sys.stderr if outcome.status else sys.stdout)
     return outcome.status

@@ -1,6 +1,7 @@
 """What each command of `overread` does: arguments in, an `Outcome` out. Heavy packages load inside the functions."""
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -25,7 +26,7 @@ Json = Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """document: for --json; text: for people; status: the exit status."""
+    """document: for --json, None when it was printed already; text: for people; status: the exit status."""
 
     document: Json
     text: str
@@ -35,8 +36,12 @@ class Outcome:
 def serve(given: argparse.Namespace) -> Outcome:
     from ui.serve import serve as run
 
-    run(given.data, given.host, given.port, given.demo, given.reset)
-    return Outcome({"served": f"http://{given.host}:{given.port}"}, "")
+    def announce(address: str, folder: Path) -> None:
+        said = f"Overread is at {address} (data in {folder}). Stop it with Ctrl+C."
+        print(json.dumps({"address": address, "data": str(folder)}) if given.json else said, flush=True)
+
+    run(given.data, given.host, given.port, given.demo, given.reset, announce)
+    return Outcome(None, "")
 
 
 def read_in(given: argparse.Namespace) -> Outcome:

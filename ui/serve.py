@@ -4,12 +4,15 @@ import fcntl
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from backend.domain.errors import UserError
 from ui.library import LOCK, set_aside
+
+Announce = Callable[[str, Path], None]
+"""Called with the address and the data folder."""
 
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -24,8 +27,11 @@ QUIET = {
 }
 
 
-def serve(folder: Path, host: str, port: int, demo: bool, reset: bool) -> None:
-    """Serve until interrupted. UserError when the address is taken or the library is being served already."""
+def serve(folder: Path, host: str, port: int, demo: bool, reset: bool, announce: Announce) -> None:
+    """Serve until interrupted; `announce` is called once the address answers.
+
+    UserError when the address is taken or the library is being served already.
+    """
     os.environ.update(QUIET)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.absolute() / "gradio")
     sys.path[:] = [entry for entry in sys.path if entry]  # nothing is imported from the folder we were started in
@@ -33,26 +39,31 @@ def serve(folder: Path, host: str, port: int, demo: bool, reset: bool) -> None:
     if reset:
         _reset(folder)
     with _alone(folder):
-        _run(folder, host, port, demo)
+        _run(folder, host, port, demo, announce)
 
 
-def _run(folder: Path, host: str, port: int, demo: bool) -> None:
+def _run(folder: Path, host: str, port: int, demo: bool, announce: Announce) -> None:
     import uvicorn
 
-    from backend.domain.job import Job, JobKind
+    from backend.domain.job import Job, JobKind, JobState
     from ui.http import make_app
     from ui.jobs import JobRunner
     from ui.library import Library
 
     library = Library(folder)
     runner = JobRunner(library)
-    if demo and not library.demo.exists():
+    loaded = {job.state for job in library.store.jobs() if job.kind is JobKind.DEMO}
+    if demo and not loaded & {JobState.DONE, JobState.QUEUED}:
         library.store.add_job(Job(JobKind.DEMO))
     names = frozenset({host, "127.0.0.1", "localhost", "[::1]"})
-    print(f"Overread is at http://{host}:{port} (data in {library.folder}). Stop it with Ctrl+C.", flush=True)
-    uvicorn.run(
-        make_app(library, runner, names), host=host, port=port, log_level="warning", timeout_graceful_shutdown=2
-    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            announce(f"http://{host}:{port}", library.folder)
+
+    app = make_app(library, runner, names)
+    Server(uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=2)).run()
 
 
 def _reset(folder: Path) -> None:
