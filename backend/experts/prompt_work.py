@@ -21,7 +21,7 @@ BETA = 200.0  # edge weights, see random_walker
 GREYS, COLOURS = 64, 16  # histogram bins per channel: one channel, three channels
 VOXELS = 250_000  # the ROI of a volume is brought under this size
 PIXELS = 20_000  # the ROI of a picture: about as long in voxels, so that a click reaches as far
-SMOOTHING = 2  # steps of curvature anisotropic diffusion on CT
+SMOOTHING = 2  # steps of curvature anisotropic diffusion on volumes
 SEED_STEP = 0.45  # of the window; where most neighbours of a click differ by more, only those like it are seeds
 CACHED = 6  # prepared ROIs kept between clicks
 SETTINGS = (BETA, GREYS, COLOURS, VOXELS, PIXELS, SMOOTHING, SEED_STEP)
@@ -36,7 +36,8 @@ class Prepared:
     shape: Shape
     spacing: tuple[float, float, float]
     raw: NDArray[np.float32]  # (channel, k, j, i) before smoothing
-    noisy: bool  # CT
+    noisy: bool  # a volume: smoothed, where a picture is taken as it is
+    hounsfield: bool  # CT: a tissue has one value wherever it lies
     bins: NDArray[np.int64]  # histogram bin of every voxel, flat
     grid: "Grid"
     solution: "Tensor | None" = None
@@ -71,12 +72,12 @@ def prepare(volume: Volume, prompt: Prompt, roi: Roi) -> Prepared:
     factors = block_factors(roi.box.shape, spacing, PIXELS if 1 in roi.box.shape else VOXELS)
     size = (spacing[0] * factors[0], spacing[1] * factors[1], spacing[2] * factors[2])
     raw = features = block_mean(scaled(volume, roi.box, span), factors)
-    noisy = volume.quantity is Quantity.HU
+    noisy = not volume.is_colour and 1 not in roi.box.shape
     if noisy:
         features = _smooth(raw[0], size)[None]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     grid = build_grid(torch.from_numpy(np.ascontiguousarray(features)).to(device), size, BETA)
-    work = Prepared(roi, factors, grid.shape, size, raw, noisy, _bins(features), grid)
+    work = Prepared(roi, factors, grid.shape, size, raw, noisy, volume.quantity is Quantity.HU, _bins(features), grid)
     _prepared[key] = (volume.array, work)
     while len(_prepared) > CACHED:
         _prepared.popitem(last=False)
@@ -107,11 +108,15 @@ def _bins(features: NDArray[np.float32]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Seeds:
-    """Voxels that are known, (k, j, i) bool. negative has the faces of a box too; clicked are those of clicks alone."""
+    """Voxels that are known, (k, j, i) bool. negative has the faces of a box too; clicked are those of clicks alone.
+
+    centres: the clicked voxels themselves and whether each is positive, in order.
+    """
 
     positive: NDArray[np.bool_]
     negative: NDArray[np.bool_]
     clicked: NDArray[np.bool_]
+    centres: tuple[tuple[bool, tuple[int, ...]], ...] = ()
 
 
 def seeds_of(work: Prepared, prompt: Prompt) -> Seeds:
@@ -133,7 +138,8 @@ def seeds_of(work: Prepared, prompt: Prompt) -> Seeds:
     for side, at in centres:  # the clicked voxels themselves stay; the later of two clicks on one voxel wins
         sides[side][at], sides[1 - side][at] = True, False
     clicked = sides[0] | sides[1]
-    return Seeds(sides[1], (sides[0] | (faces(work) & hard_faces(work))) & ~sides[1], clicked)
+    known = [(bool(side), at) for side, at in centres if sides[side][at]]
+    return Seeds(sides[1], (sides[0] | (faces(work) & hard_faces(work))) & ~sides[1], clicked, tuple(known))
 
 
 def start_mask(work: Prepared, prompt: Prompt) -> NDArray[np.bool_] | None:

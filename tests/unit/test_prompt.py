@@ -11,7 +11,9 @@ from backend.domain.region import Box3D, Point3D
 from backend.domain.volume import Quantity, Volume
 from backend.experts.card import Draft, Prompt
 from backend.experts.prompt import EXPERT, segment
+from backend.experts.prompt_prior import _placed
 from backend.experts.prompt_roi import block_factors, block_mean, choose_roi
+from backend.experts.prompt_work import prepare
 from backend.measure.dice import dice
 
 Bools = NDArray[np.bool_]
@@ -80,6 +82,35 @@ def test_refining_changes_what_is_near_the_click_only() -> None:
     assert not found[RIGHT.index]
     assert (found & other).sum() < 0.5 * other.sum()
     assert dice(found & far, far) > 0.95
+
+
+def test_a_negative_click_speaks_for_its_neighbourhood() -> None:
+    """Another structure has the same grey value: denying it must not deny the one that was clicked."""
+    geometry = Geometry.of((24, 60, 90), np.eye(4)[[2, 1, 0, 3]])
+    k, j, i = np.indices(geometry.shape)
+    ball = (k - 12) ** 2 + (j - 30) ** 2 + (i - 30) ** 2 <= 81
+    other = (k - 12) ** 2 + (j - 30) ** 2 + (i - 62) ** 2 <= 36
+    hu = np.where(ball | other, 60, -100) + np.random.default_rng(5).normal(0, 12, geometry.shape)
+    volume = Volume(np.round(hu).astype(np.int16), geometry, Quantity.HU)
+    clicks = (Point3D(12, 30, 30), Point3D(12, 30, 62, positive=False))
+    found = segment(volume, Prompt(clicks, Box3D(1, 16, 16, 23, 44, 74)))
+    assert dice(found, ball) > 0.95
+
+
+@pytest.mark.parametrize("quantity", [Quantity.HU, Quantity.ONE])
+def test_where_in_a_box_a_voxel_lies_counts_where_grey_values_are_arbitrary(quantity: Quantity) -> None:
+    volume, *_ = two_balls()
+    volume = Volume(volume.array, volume.geometry, quantity)
+    prompt = Prompt((LEFT,), Box3D(6, 20, 20, 24, 50, 48))
+    work = prepare(volume, prompt, choose_roi(volume, prompt))
+    chance = np.full(work.shape, 0.5, dtype=np.float32)
+    placed = _placed(work, chance, guessed=False)
+    if quantity is Quantity.HU:
+        assert (placed == chance).all()
+    else:
+        assert placed[tuple(n // 2 for n in work.shape)] > 0.9
+        assert placed[0, 0, 0] < 0.01
+    assert (_placed(work, chance, guessed=True) == chance).all()
 
 
 def test_the_same_prompt_gives_the_same_mask() -> None:
