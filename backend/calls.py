@@ -30,9 +30,7 @@ def propose(arguments: Arguments, progress: Progress, item: Item) -> dict[str, A
     """Run one expert on one series; items: {"kind", "value"}. Masks are written to the `masks` folder as they come."""
     series = wire.series_from_json(arguments["series"])
     expert = registry.expert(arguments["expert"])
-    reason = registry.refusal(expert.card, series)
-    if reason:
-        raise UserError(reason, next="Choose another expert or another series")
+    registry.admit(expert.card, series)
     volume = open_cache(Path(arguments["voxels"]), series)
     masks = Path(arguments["masks"])
     started = time.monotonic()

@@ -2,10 +2,14 @@
 
 import argparse
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.domain.errors import UserError
 from backend.domain.region import Box3D, Point3D
@@ -32,8 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = command(given)
     except UserError as error:
-        said = {"error": {"what": error.what, "found": error.found, "next": error.next}}
-        outcome = Outcome(said, str(error), 1)
+        outcome = _refused(error)
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        # A full disk, a folder that may not be written to, a database that is none: the machine's refusals, not ours.
+        next = "Check the path, the rights and the free space"
+        outcome = _refused(UserError("This cannot be read or written here", str(error).splitlines()[0], next))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -45,16 +52,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return outcome.status
 
 
+def _refused(error: UserError) -> Outcome:
+    return Outcome({"error": {"what": error.what, "found": error.found, "next": error.next}}, str(error), 1)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says wrong usage as JSON too, when JSON was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        if "--json" in sys.argv:
+            said = {"what": "Wrong usage", "found": message, "next": f"See {self.prog} --help"}
+            print(json.dumps({"error": said}, indent=2))
+            self.exit(2)
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="overread",
         description="The second read of every AI draft: open a scan, decide on each proposal, keep every decision.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=version("overread"))
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = Parser(add_help=False)
     data_help = "data folder: store, masks and voxel cache (default: $OVERREAD_DATA, else %(default)s)"
     shared.add_argument("--data", type=Path, default=default_folder(), metavar="DIR", help=data_help)
     shared.add_argument("--json", action="store_true", help="print exactly one JSON document on stdout")

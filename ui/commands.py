@@ -16,7 +16,7 @@ from backend.domain.review import Finding, Measurement, Spot
 from backend.domain.study import Series
 from backend.engine import Worker
 from backend.experts.card import Progress
-from ui.jobs import propose_job, run_job
+from ui.jobs import attempt, propose_job
 from ui.library import Library, Refused
 from ui.progress import bar
 from ui.session import DEFAULT_READER
@@ -108,7 +108,7 @@ def propose(given: argparse.Namespace) -> Outcome:
     with bar(given.expert.lower()) as progress:
         job = _done(library, added, progress)
     if job.state is not JobState.DONE:
-        raise UserError(job.error or f"The job was {job.state}")
+        raise UserError(f"The job was {job.state}", job.error, "Run it again")
     found = [
         subject.proposal
         for subject in library.store.subjects(series.study_uid, DEFAULT_READER)
@@ -135,7 +135,7 @@ def _done(library: Library, job: Job, progress: Progress) -> Job:
     claimed = library.store.claim_job(job.id)
     if claimed is not None:
         with closing(Worker()) as worker:
-            return run_job(library, worker, claimed, lambda event: progress(event["fraction"], event["step"]))
+            return attempt(library, worker, claimed, lambda event: progress(event["fraction"], event["step"]))
     while not (job := library.store.job(job.id)).state.is_final:
         progress(job.progress, job.step)
         time.sleep(0.2)
@@ -159,6 +159,8 @@ def segment(given: argparse.Namespace) -> Outcome:
     images = [one for one in read if not isinstance(one, Refusal)]
     if len(images) != 1:
         raise UserError("One image is segmented at a time", f"{len(images)} series in {given.file}", "Give one file")
+    if given.out.resolve() in {Path(source.path).resolve() for source in images[0].sources}:
+        raise UserError("The mask would overwrite the image", str(given.out), "Give another name with --out")
     volume = images[0].volume
     asked = Prompt(tuple(given.point), given.box)
     with bar("segmenting") as progress:

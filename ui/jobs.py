@@ -24,9 +24,7 @@ def propose_job(series: Series, expert: str) -> Job:
     card = registry.expert(expert).card
     if card.interactive:
         raise UserError(f"{card.name} works on clicks", "no click", "Click in the viewer, or use overread segment")
-    reason = registry.refusal(card, series)
-    if reason:
-        raise UserError(reason, next="Choose another expert or another series")
+    registry.admit(card, series)
     return Job(JobKind.PROPOSE, series.study_uid, series.series_uid, expert)
 
 
@@ -91,7 +89,20 @@ class JobRunner:
 
 
 def run_job(library: Library, worker: Worker, job: Job, on_event: OnEvent | None = None) -> Job:
-    """Do a job that was claimed, and record how it ended. on_event: also told of progress."""
+    """Do a job that was claimed, and record how it ended, whatever that was."""
+    try:
+        return attempt(library, worker, job, on_event)
+    except UserError:
+        return library.store.job(job.id)  # recorded there, for the reader to see
+    except Exception as error:
+        # The lane outlives a bug in one job: the reader learns of it, the log has the rest.
+        traceback.print_exception(error)
+        fault = f"A fault in the program ({type(error).__name__}); the server's log says where."
+        return library.store.finish_job(job.id, JobState.FAILED, fault)
+
+
+def attempt(library: Library, worker: Worker, job: Job, on_event: OnEvent | None = None) -> Job:
+    """The same, but a UserError also rises, in its three parts. on_event: told of progress."""
     store = library.store
 
     def told(event: Mapping[str, Any]) -> None:
@@ -105,12 +116,8 @@ def run_job(library: Library, worker: Worker, job: Job, on_event: OnEvent | None
     except Cancelled:
         return store.finish_job(job.id, JobState.CANCELLED)
     except UserError as error:
-        return store.finish_job(job.id, JobState.FAILED, str(error))
-    except Exception as error:
-        # The lane outlives a bug in one job: the reader learns of it, the log has the rest.
-        traceback.print_exception(error)
-        fault = f"A fault in the program ({type(error).__name__}); the server's log says where."
-        return store.finish_job(job.id, JobState.FAILED, fault)
+        store.finish_job(job.id, JobState.FAILED, str(error))
+        raise
     return store.finish_job(job.id, JobState.DONE, notes=notes)
 
 

@@ -16,6 +16,8 @@ from ui.library import KEY, LOCK, Library
 
 def back_up(library: Library, file: Path) -> int:
     """Write `file`; the number of masks in it. Safe while a server runs."""
+    if file.exists():
+        _files(file)  # refuses a file that is no backup: it would be replaced
     backup(library.folder / FILE_NAME, file)
     with closing(sqlite3.connect(file)) as copy, copy:
         copy.execute("CREATE TABLE backup_file (name TEXT PRIMARY KEY, content BLOB NOT NULL)")

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.domain.errors import UserError
+from backend.domain.geometry import Shape
+from backend.domain.region import Box3D
 from backend.domain.review import Code
 from backend.domain.volume import Volume
 from backend.experts import prompt_prior, prompt_roi, prompt_work
@@ -21,15 +24,37 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GROWTH = (1.0, 1.7, 3.0)  # an ROI guessed from a click is widened while the structure is cut off
+TOO_FEW = 0.01  # of a box: less than this is no answer
 CUT_OFF = 0.15  # share of a face inside the structure that says so
 
 
 def segment(volume: Volume, prompt: Prompt) -> NDArray[np.bool_]:
     """Mask (k, j, i) on the volume's grid. Positive clicks are always in it, negative ones never.
 
-    UserError when a click or box lies outside the volume, or nothing says where to look.
+    UserError when a click or box lies outside the volume, nothing says where to look, or nothing stands out in the box.
     """
     _check(volume, prompt)
+    mask = _attempt(volume, prompt)
+    box = prompt.box
+    if box is not None and not any(p.positive for p in prompt.points) and mask.sum() < TOO_FEW * np.prod(box.shape):
+        # A box drawn tight has the structure itself on its faces, which count as background: look from further out.
+        wider = _attempt(volume, replace(prompt, box=_widened(box, volume.geometry.shape)))
+        mask = np.zeros_like(wider)
+        mask[box.slices] = wider[box.slices]
+    if not mask.any():
+        raise UserError("Nothing stands out in this box", "", "Draw it looser, or click inside the structure")
+    return mask
+
+
+def _widened(box: Box3D, shape: Shape) -> Box3D:
+    """By a quarter of its size and at least two voxels on every side, but not across slices of a flat box."""
+    by = [max(2, n // 4) if n > 1 else 0 for n in box.shape]
+    low = (max(0, c - b) for c, b in zip((box.k0, box.j0, box.i0), by, strict=True))
+    high = (min(n - 1, c + b) for c, b, n in zip((box.k1, box.j1, box.i1), by, shape, strict=True))
+    return Box3D(*low, *high)
+
+
+def _attempt(volume: Volume, prompt: Prompt) -> NDArray[np.bool_]:
     with _one_thread():
         for growth in GROWTH:
             work = prepare(volume, prompt, choose_roi(volume, prompt, growth))

@@ -43,3 +43,10 @@ def refusal(card: Card, series: Series) -> str:
     if card.body_parts and series.body_part and series.body_part.upper() not in card.body_parts:
         return f"{card.name} reads {' or '.join(card.body_parts).lower()}; this series shows {series.body_part.lower()}"
     return ""
+
+
+def admit(card: Card, series: Series) -> None:
+    """UserError when the expert may not run on this series."""
+    reason = refusal(card, series)
+    if reason:
+        raise UserError(f"{card.name} may not run on this series", reason, "Choose another expert or another series")

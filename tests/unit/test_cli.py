@@ -71,7 +71,7 @@ def test_the_gate_refuses_with_a_reason(run: Run, ct: Path) -> None:
     _, imported = run("import", ct)
     status, said = run("propose", imported["imported"][0]["series_uid"], "--expert", "CXR_LUNGS")
     assert status == 1
-    assert "CT" in said["error"]["what"]
+    assert "this series is CT" in said["error"]["found"]
 
 
 def test_segment_gives_a_mask_on_the_files_own_grid(run: Run, ct: Path, tmp_path: Path) -> None:
@@ -176,3 +176,29 @@ def test_segment_reads_pictures_and_nrrd_too(run: Run, tmp_path: Path, shared_da
     assert status == 0
     assert said["voxels"] > 0
     assert nibabel.load(tmp_path / "m.nii.gz").shape == tuple(reversed(shape))
+
+
+def test_originals_are_never_overwritten(run: Run, ct: Path, tmp_path: Path) -> None:
+    before = ct.read_bytes()
+    status, said = run("segment", ct, "--point", "30,64,64", "--out", ct)
+    assert status == 1
+    assert "overwrite" in said["error"]["what"]
+    status, said = run("backup", ct)
+    assert status == 1
+    assert "not a backup" in said["error"]["what"]
+    assert ct.read_bytes() == before
+
+
+def test_what_the_machine_refuses_is_said_in_words(run: Run, ct: Path) -> None:
+    run("import", ct)
+    status, said = run("export", "--format", "jsonl", "--out", "/proc/nowhere")
+    assert status == 1
+    assert said["error"]["found"]
+
+
+def test_wrong_usage_is_json_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["overread", "propose", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main(["propose", "--json"])
+    assert ended.value.code == 2
+    assert "SERIES_UID" in json.loads(capsys.readouterr().out)["error"]["found"]

@@ -218,3 +218,18 @@ def test_roi_faces_at_the_border_of_the_volume_are_not_background() -> None:
     volume, *_ = two_balls()
     roi = choose_roi(volume, Prompt((LEFT,), Box3D(0, 22, 21, 23, 48, 89)))
     assert roi.hard == ((False, True), (True, True), (True, False))
+
+
+def test_a_box_drawn_tight_still_finds_the_structure() -> None:
+    array = np.zeros((20, 40, 40), np.int16)
+    array[5:12, 8:18, 10:20] = 200
+    array += np.random.default_rng(0).integers(-5, 5, array.shape, dtype=np.int16)
+    volume = Volume(array, Geometry.of(array.shape, np.eye(4)[:, [2, 1, 0, 3]]))
+    found = segment(volume, Prompt(box=Box3D(5, 8, 10, 11, 17, 19)))
+    assert dice(found, array > 100) > 0.9
+
+
+def test_an_empty_box_is_refused() -> None:
+    volume = Volume(np.zeros((10, 40, 40), np.int16), Geometry.of((10, 40, 40), np.eye(4)[:, [2, 1, 0, 3]]))
+    with pytest.raises(UserError, match="Nothing stands out"):
+        segment(volume, Prompt(box=Box3D(2, 5, 5, 7, 20, 20)))
