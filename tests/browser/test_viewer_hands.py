@@ -192,6 +192,68 @@ def test_double_click_maximises_and_restores_without_moving(viewer: Page) -> Non
     assert viewer.evaluate("[viewer.layout, viewer.main.plane.name]") == ["three", "axial"]
 
 
+def test_double_click_in_a_finding_keeps_the_slice_even_where_the_page_jumps(viewer: Page) -> None:
+    show_box(viewer, {"k0": 2, "j0": 10, "i0": 10, "k1": 30, "j1": 50, "i1": 60})
+    viewer.evaluate("""() => {
+        viewer.select(null);
+        viewer.addEventListener("select", ({ detail }) => detail.id && viewer.jumpTo(detail.id));
+        viewer.goTo({ k: 25, j: 30, i: 40 });
+        viewer.showPlane("coronal");
+        viewer.maximise();
+    }""")
+    settle(viewer)
+    layout = "[viewer.layout, viewer.main.plane.name]"
+    for shown in (["three", "coronal"], ["single", "coronal"], ["three", "coronal"]):
+        viewer.mouse.dblclick(*at(viewer, "coronal", 22, 30, 20))
+        settle(viewer)
+        assert viewer.evaluate(layout) == shown
+        assert cursor(viewer) == (25, 30, 40)
+        viewer.wait_for_timeout(600)  # past the time in which a press still counts as the second of two
+
+
+def test_a_flip_is_said_in_its_pane_and_ends_with_the_series(viewer: Page) -> None:
+    mark = viewer.locator("[data-plane=axial] .vw-turned")
+    assert mark.inner_text() == ""
+    viewer.evaluate("viewer.flip('h')")
+    settle(viewer)
+    assert mark.inner_text() == "Flipped left-right"
+    assert mark.is_visible()
+    viewer.evaluate("viewer.rotate(); viewer.zoomBy(2)")
+    settle(viewer)
+    assert mark.inner_text() == "Rotated 270° · Flipped left-right"
+    viewer.mouse.click(*at(viewer, "sagittal", 20, 32, 40))
+    viewer.evaluate("viewer.flip('v')")
+    settle(viewer)
+    small = viewer.locator("[data-plane=sagittal] .vw-turned")
+    assert small.inner_text() == "Flipped top-bottom"
+    assert small.is_visible()
+    for uid in ("other", "small"):
+        opened = f"viewer.open({json.dumps(series(uid, SHAPE))}, {{ voxelsUrl: '/voxels' }})"
+        assert viewer.evaluate(opened)
+        settle(viewer)
+        assert viewer.evaluate("viewer.panes.some((p) => p.view.flipH || p.view.flipV || p.view.turns)") is False
+        assert mark.inner_text() == ""
+    assert view(viewer)["zoom"] == 2  # the rest of the view is remembered
+
+
+def test_frames_claim_no_place_in_the_patient(viewer: Page) -> None:
+    assert viewer.locator("[data-plane=axial] .vw-position").inner_text() == "20.0 mm"
+    plain = [[0, 0, 0.7, 0], [0, 0.7, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    cine = series("cine", SHAPE) | {"modality": "US", "quantity": "1", "affine": plain}
+    assert viewer.evaluate(f"viewer.open({json.dumps(cine)}, {{ voxelsUrl: '/voxels' }})")
+    settle(viewer)
+    pane = viewer.locator("[data-plane=image]")
+    assert pane.locator(".vw-slice").inner_text() == "Frame 21 / 40"
+    assert pane.locator(".vw-position").inner_text() == ""
+    assert pane.get_attribute("aria-label") == "Image view, frame 21 of 40"
+    viewer.mouse.move(*at(viewer, "image", 20, 30, 35))
+    probe = last(viewer, "probe")
+    assert (probe["index"], probe["value"], probe["lps"]) == ([20, 30, 35], 195, None)
+    viewer.evaluate("viewer.flip('h')")
+    settle(viewer)
+    assert pane.locator(".vw-turned").inner_text() == "Flipped left-right"
+
+
 def test_a_box_is_drawn_in_any_plane_with_inclusive_corners(viewer: Page) -> None:
     viewer.evaluate("viewer.setTool('box')")
     drag(viewer, at(viewer, "axial", 20, 10, 60), at(viewer, "axial", 20, 25, 31))

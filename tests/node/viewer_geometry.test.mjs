@@ -53,7 +53,6 @@ test("projections, photographs and uncalibrated pictures claim no sides", () => 
   const one = (more) => grid([1, 30, 40], { affine: plain, ...more });
   assert.equal(g.sidesKnown(one({ modality: "DX" })), false);
   assert.equal(g.sidesKnown(one({ modality: "OT", unit: "px" })), false);
-  assert.equal(g.sidesKnown(one({ modality: "CT" })), true);
   assert.equal(g.sidesKnown(grid([30, 30, 40], { affine: plain, modality: "US" })), false, "frames of a film are time");
   const stated = [[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]]; // Patient Orientation L\H, upside down
   const series = one({ modality: "DX", affine: stated });
@@ -63,6 +62,45 @@ test("projections, photographs and uncalibrated pictures claim no sides", () => 
   assert.equal(g.sideLetters(stated, plane, g.viewMatrix(plane, g.fittedView(plane), 90, 90)).top, "H");
   const [shown] = g.planesOf(one({ modality: "DX" }));
   assert.deepEqual([shown.x, shown.y], [{ axis: 2, sense: 1 }, { axis: 1, sense: 1 }]);
+});
+
+test("a single image is axial only when its file says so", () => {
+  // What the importer writes without an orientation: pixel spacing alone is real.
+  const unstated = [[0, 0, 2.4, 0], [0, 2.4, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]];
+  const placed = [[0, 0, 0.66, -158.1], [0, 0.66, 0, -179], [5, 0, 0, -75.7], [0, 0, 0, 1]];
+  const known = (modality, affine, shape = [1, 30, 40]) => g.sidesKnown(grid(shape, { affine, modality }));
+  for (const modality of ["CT", "MR", "PT"]) assert.equal(known(modality, placed), true, modality);
+  for (const modality of ["CT", "MR", "PT", "NM", "OT"]) assert.equal(known(modality, unstated), false, modality);
+  for (const modality of ["NM", "OT", "US", "XA", "CR", "DX", "RF", "MG", "SM"]) assert.equal(known(modality, placed), false, modality);
+  const thick = unstated.map((row, r) => (r === 2 ? [5, 0, 0, 0] : row));
+  assert.equal(known("CT", thick), true, "a thickness is stated only with a plane");
+  const tilted = [[0, 0, 1, 0], [-0.1, 0.995, 0, 0], [0.995, 0.1, 0, 0], [0, 0, 0, 1]];
+  assert.equal(known("NM", tilted), true, "a direction of its own");
+  assert.equal(known("NM", unstated, [2, 30, 40]), false, "anterior and posterior view of one bone scan");
+  assert.equal(known("NM", placed, [60, 30, 40]), true, "a SPECT stack");
+});
+
+test("frames, tiles, photographs and radiographs have no position in mm", () => {
+  const plain = [[0, 0, 0.3, 0], [0, 0.3, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]];
+  const frames = (modality, more) => grid([30, 30, 40], { affine: plain, modality, ...more });
+  for (const series of [frames("US"), frames("XA"), frames("SM", { colour: true }), frames("NM"), frames("MR", { unit: "px" })]) {
+    assert.equal(g.positionKnown(series), false, series.modality);
+  }
+  assert.deepEqual([frames("US"), frames("NM"), frames("OT", { colour: true }), grid()].map(g.isFramed), [true, true, true, false]);
+  assert.equal(g.positionKnown(grid()), true);
+  const chest = grid([1, 30, 40], { modality: "DX", affine: [[0, 0, 0.2, 0], [1, 0, 0, 0], [0, -0.2, 0, 0], [0, 0, 0, 1]] });
+  assert.deepEqual([g.sidesKnown(chest), g.positionKnown(chest)], [true, false], "Patient Orientation gives sides alone");
+});
+
+test("a view that is not the default says how", () => {
+  const view = g.fittedView(g.planesOf(grid())[0]);
+  const words = (change) => g.turnedWords({ ...view, zoom: 3, ...change });
+  assert.equal(words({}), "");
+  assert.equal(words({ flipH: true }), "Flipped left-right");
+  assert.equal(words({ flipV: true, turns: 3 }), "Rotated 270° · Flipped top-bottom");
+  assert.equal(words({ flipH: true, flipV: true, turns: 2 }), "", "the default again");
+  const turned = { ...view, zoom: 3, u: 1, flipV: true, turns: 1 };
+  assert.deepEqual(g.upright(turned), { ...view, zoom: 3, u: 1 });
 });
 
 test("screen and voxel agree both ways under any view", () => {

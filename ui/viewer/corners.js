@@ -6,8 +6,8 @@
  */
 
 const TAG_HEIGHT = 18;
-const PLACES = ["series", "plane", "window", "level", "slice", "position", "zoom", "use", "left", "right", "top", "bottom", "bar", "wait"];
-const GROUPS = [["tl", ["series", "plane"]], ["tr", ["window", "level"]], ["bl", ["slice", "position"]], ["br", ["zoom", "use"]]];
+const PLACES = ["series", "plane", "window", "level", "turned", "slice", "position", "zoom", "use", "left", "right", "top", "bottom", "bar", "wait"];
+const GROUPS = [["tl", ["series", "plane", "turned"]], ["tr", ["window", "level"]], ["bl", ["slice", "position"]], ["br", ["zoom", "use"]]];
 
 /** @returns {HTMLElement} */
 export function element(/** @type {string} */ tag, /** @type {string} */ name, /** @type {Element} */ parent) {

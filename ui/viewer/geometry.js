@@ -27,7 +27,7 @@ const PLANES = [
   { name: "sagittal", label: "Sagittal", normal: L, x: [P, 1], y: [S, -1] },
 ];
 
-/** Modalities whose single images carry a true position in the patient even when they are axial. */
+/** Modalities whose single images can be axial slices. */
 const TOMOGRAPHIC = new Set(["CT", "MR", "PT", "NM"]);
 
 /** Modalities whose frames are time, views or tiles when the file states no orientation. */
@@ -63,12 +63,44 @@ export function anatomicalAxes(affine) {
  * @param {Grid} series
  */
 export function sidesKnown(series) {
+  const { affine, modality } = series;
   if (series.colour) return false;
-  const axes = anatomicalAxes(series.affine);
-  if (series.shape[0] === 1 && axes[S].axis !== 0) return true;
+  const axes = anatomicalAxes(affine);
+  const single = series.shape[0] === 1;
+  if (single && axes[S].axis !== 0) return true;
   if (series.unit !== "mm") return false;
-  if (series.shape[0] === 1) return TOMOGRAPHIC.has(series.modality);
-  return !FRAMED.has(series.modality) || axes.some(({ axis, sense }, world) => axis !== 2 - world || sense < 0);
+  const plain = isPlain(affine);
+  // Planar scintigrams are as common as slices, one or several; only a direction of their own tells them apart.
+  if (single) return TOMOGRAPHIC.has(modality) && !plain && !(modality === "NM" && isAxial(affine));
+  if (modality === "NM") return !plain;
+  return !FRAMED.has(modality) || axes.some(({ axis, sense }, world) => axis !== 2 - world || sense < 0);
+}
+
+/** Whether a voxel's place in the patient may be shown. A stated direction alone, as of a radiograph, gives none. */
+export function positionKnown(/** @type {Grid} */ series) {
+  if (series.unit !== "mm" || !sidesKnown(series)) return false;
+  return !((isFramed(series) || series.modality === "NM") && atOrigin(series.affine));
+}
+
+/** Whether the images of a series are frames (time, views, tiles) and not slices. @param {Grid} series */
+export function isFramed(series) {
+  return series.colour === true || FRAMED.has(series.modality) || (series.modality === "NM" && !sidesKnown(series));
+}
+
+/** The grid that importers write when a file states no orientation: only the pixel spacing is real. */
+function isPlain(/** @type {number[][]} */ affine) {
+  return isAxial(affine) && atOrigin(affine) && affine[2][0] === 1;
+}
+
+/** Whether i, j and k run exactly along L, P and S. @param {number[][]} affine */
+function isAxial(affine) {
+  const step = spacing(affine);
+  return [0, 1, 2].every((r) => affine[r][2 - r] / step[2 - r] > 1 - 1e-9);
+}
+
+/** @param {number[][]} affine */
+function atOrigin(affine) {
+  return affine[0][3] === 0 && affine[1][3] === 0 && affine[2][3] === 0;
 }
 
 /**
@@ -119,6 +151,18 @@ export function slicePosition(affine, /** @type {Plane} */ plane, /** @type {num
 /** A view that fits the plane. @param {Plane} plane @returns {View} */
 export function fittedView(plane) {
   return { zoom: 1, u: (plane.width - 1) / 2, v: (plane.height - 1) / 2, flipH: false, flipV: false, turns: 0 };
+}
+
+/** The view without flips and turns. @param {View} view @returns {View} */
+export function upright(view) {
+  return { ...view, flipH: false, flipV: false, turns: 0 };
+}
+
+/** How a view is flipped and turned, in words; empty for the default. @param {View} view */
+export function turnedWords({ flipH, flipV, turns }) {
+  if (flipH && flipV && turns === 2) return ""; // these undo each other
+  const words = [turns ? `Rotated ${90 * turns}°` : "", flipH ? "Flipped left-right" : "", flipV ? "Flipped top-bottom" : ""];
+  return words.filter(Boolean).join(" · ");
 }
 
 /** Screen pixels per unit (mm or px). @param {Plane} plane @param {View} view */

@@ -8,7 +8,9 @@
  */
 
 import { Corners, element, figure } from "./corners.js";
-import { fittedView, scaleBar, scaleOf, sideLetters, sidesKnown, slicePosition, viewMatrix } from "./geometry.js";
+import {
+  fittedView, isFramed, positionKnown, scaleBar, scaleOf, sideLetters, sidesKnown, slicePosition, turnedWords, viewMatrix,
+} from "./geometry.js";
 import { drawMarks } from "./marks.js";
 import { fillSlice } from "./slice.js";
 
@@ -154,21 +156,23 @@ export class Pane {
     const scale = scaleOf(plane, view, this.width, this.height);
     const calibrated = series.unit === "mm";
     const several = plane.depth > 1;
+    const framed = isFramed(series);
     const missing = plane.normal === 0 && !this.host.volume.has[this.slice];
     this.corners.write({
       series: series.description || series.modality,
       plane: several ? plane.label : "",
       window: series.colour ? "" : grey.name || "Custom",
       level: series.colour ? "" : `W ${amount(grey.width)}  L ${amount(grey.centre)}`,
-      slice: several ? `${this.slice + 1} / ${plane.depth}` : "",
-      position: several && calibrated ? `${figure(slicePosition(series.affine, plane, this.slice), 1)} mm` : "",
+      turned: turnedWords(view),
+      slice: several ? `${framed ? "Frame " : ""}${this.slice + 1} / ${plane.depth}` : "",
+      position: several && positionKnown(series) ? `${figure(slicePosition(series.affine, plane, this.slice), 1)} mm` : "",
       zoom: `${Math.round(scale * Math.min(plane.stepX, plane.stepY) * 100)} %`,
       use: "Research use",
       wait: missing ? "Loading slice…" : "",
       ...(sidesKnown(series) ? sideLetters(series.affine, plane, this.matrix) : {}),
     });
     this.writeBar(scale, calibrated);
-    const where = several ? `, slice ${this.slice + 1} of ${plane.depth}` : "";
+    const where = several ? `, ${framed ? "frame" : "slice"} ${this.slice + 1} of ${plane.depth}` : "";
     const label = `${plane.label} view${where}`;
     if (this.root.getAttribute("aria-label") !== label) this.root.setAttribute("aria-label", label);
   }

@@ -45,6 +45,8 @@ export class Stage extends EventTarget {
     this.panes = [0, 1, 2].map(() => new Pane(this));
     /** @type {Pane} the large one, or the only one */
     this.main = this.panes[0];
+    /** @type {Pane | null} the large one of three, to come back to after one was maximised */
+    this.large = null;
     /** @type {Pane} the one that keys act on */
     this.active = this.panes[0];
   }
@@ -64,6 +66,7 @@ export class Stage extends EventTarget {
     });
     this.main = this.panes.find((p) => p.plane && p.plane.name === state?.main) ?? this.panes[0];
     this.active = this.main;
+    this.large = null;
   }
 
   /** Lay the panes out. */
@@ -171,11 +174,12 @@ export class Stage extends EventTarget {
     for (const p of this.panes) p.root.dataset.active = String(p === pane);
   }
 
-  /** One pane alone, or all of them again. */
+  /** One pane alone, or all of them again as they were. */
   maximise(pane = this.active) {
     if (!this.series || !this.panes[2].plane) return;
-    this.main = this.layout === "three" ? pane : this.panes[0];
-    this.setLayout(this.layout === "three" ? "single" : "three");
+    const three = this.layout === "three";
+    [this.main, this.large] = three ? [pane, this.main] : [this.large ?? this.main, null];
+    this.setLayout(three ? "single" : "three");
   }
 
   toggleLayout() {

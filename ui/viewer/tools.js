@@ -12,6 +12,7 @@ import { fromScreen, voxelAt } from "./geometry.js";
 export const TOOLS = ["window", "pan", "zoom", "box", "point", "select"];
 
 const CLICK_SLACK = 3; // pixels a hand may tremble in a click
+const DOUBLE_SLACK = 12; // and between the two of a double click
 const NOTCH = 50; // wheel travel from which an event counts as a whole step; trackpads send less
 const DOUBLE = 500; // ms between the clicks of a double click
 const REACH = { mouse: 6, pen: 10, touch: 16 };
@@ -30,9 +31,8 @@ export class Tools {
     this.fingers = new Map();
     this.space = false;
     this.travel = 0;
-    this.clicked = -Infinity;
-    /** Where the planes met before the last single click. @type {import("./geometry.js").Index | null} */
-    this.before = null;
+    /** The first press of what may become a double click, and where the planes met then. */
+    this.first = { time: -Infinity, x: 0, y: 0, cursor: viewer.cursor };
     window.addEventListener("keydown", (e) => this.onKey(e, true), { capture: true });
     window.addEventListener("keyup", (e) => this.onKey(e, false), { capture: true });
     window.addEventListener("blur", () => (this.space = false));
@@ -60,10 +60,18 @@ export class Tools {
     const { x, y } = at(pane, e);
     if (e.pointerType === "touch" && this.onFinger(pane, e.pointerId, x, y)) return;
     if (this.active) return;
+    this.noteFirst(e);
     pane.root.setPointerCapture(e.pointerId);
     const { drag, click } = this.begin(pane, e, x, y);
     this.active = { drag, pane, pointer: e.pointerId, x, y, far: false, click };
     this.viewer.hold(pane);
+  }
+
+  /** Clicks move the planes and may make the page do so: what a double click goes back to is noted before them. */
+  noteFirst(/** @type {PointerEvent} */ { timeStamp: time, clientX: x, clientY: y }) {
+    const { first } = this;
+    if (time - first.time <= DOUBLE && Math.hypot(x - first.x, y - first.y) <= DOUBLE_SLACK) return;
+    this.first = { time, x, y, cursor: this.viewer.cursor };
   }
 
   /** Notes a finger; true when it makes a second one, which turns the gesture into a pinch. */
@@ -177,10 +185,10 @@ export class Tools {
     return active !== null;
   }
 
-  /** Maximise; the first click of the two has moved the other planes, which was not meant. */
+  /** Maximise or restore; the clicks have moved the planes, which was not meant. */
   onDouble(/** @type {Pane} */ pane) {
     if (this.name === "point") return;
-    if (this.before) this.viewer.goTo(this.before, pane);
+    this.viewer.goTo(this.first.cursor, pane);
     this.viewer.maximise(pane);
   }
 
@@ -193,8 +201,6 @@ export class Tools {
       return;
     }
     viewer.choose(this.under(pane, index, x, y));
-    if (e.timeStamp - this.clicked > DOUBLE) this.before = viewer.cursor;
-    this.clicked = e.timeStamp;
     if (index) viewer.goTo(index, pane);
   }
 

@@ -6,7 +6,7 @@
  * slice {plane, index}, window {centre, width, name}, toolchange {tool, positive}, layoutchange {layout},
  * progress {fraction}, firstimage {milliseconds}, drawn {milliseconds, plane}, loaded {milliseconds},
  * error {what, found, next}. Slices and voxels are indices from 0. A probe's lps is [x, y, z] in mm, null
- * when uncalibrated; its index is [k, j, i], null outside the image.
+ * when the place in the patient is not known; its index is [k, j, i], null outside the image.
  *
  * @typedef {import("./geometry.js").Index} Index
  * @typedef {import("./window.js").Window} Window
@@ -15,7 +15,7 @@
  */
 
 import { element } from "./corners.js";
-import { isDeep, world } from "./geometry.js";
+import { isDeep, positionKnown, upright, world } from "./geometry.js";
 import { MaskStore } from "./mask.js";
 import { prefer, preference, recall, remember } from "./memory.js";
 import { Overlays, isMask } from "./overlay.js";
@@ -144,7 +144,7 @@ export class Viewer extends Stage {
     this.loader?.abort();
     this.loader = null;
     if (this.series) {
-      const views = Object.fromEntries(this.panes.flatMap((p) => (p.plane ? [[p.plane.name, p.view]] : [])));
+      const views = Object.fromEntries(this.panes.flatMap((p) => (p.plane ? [[p.plane.name, upright(p.view)]] : [])));
       const { cursor, window, inverted } = this;
       remember(this.series.series_uid, { cursor, window, inverted, views, main: this.main.plane?.name ?? "" });
     }
@@ -288,7 +288,7 @@ export class Viewer extends Stage {
     const stored = this.volume.at(index);
     const value = typeof stored === "number" ? stored * series.slope + series.intercept : stored;
     const at = [index.k, index.j, index.i];
-    const lps = series.unit === "mm" ? world(series.affine, at) : null;
+    const lps = positionKnown(series) ? world(series.affine, at) : null;
     const unit = series.quantity === "1" ? "" : series.quantity;
     return this.emit("probe", { lps, index: at, value, unit, ids: this.overlays.idsAt(index) });
   }
