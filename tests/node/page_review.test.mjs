@@ -160,3 +160,30 @@ test("a discarded preview comes back by undo", async () => {
   commands.undo();
   assert.equal(store.state.preview.mask, MASK);
 });
+
+test("the first click of a new region always adds, and every kept or discarded preview starts anew", async () => {
+  const { segmenter, asked } = make([]);
+  let ended = 0;
+  segmenter.onEnd = () => { ended += 1; };
+  segmenter.click({ k: 1, j: 2, i: 3, positive: false });
+  segmenter.click({ k: 1, j: 2, i: 4, positive: false });
+  await settle();
+  assert.deepEqual(asked.at(-1).points.map((point) => point.positive), [true, false]);
+  assert.equal(ended, 0);
+  segmenter.cancel();
+  assert.equal(ended, 1);
+  segmenter.click({ k: 1, j: 2, i: 3, positive: true });
+  await settle();
+  await segmenter.commit();
+  assert.equal(ended, 2);
+});
+
+test("refining the reader's own region asks for no reason", async () => {
+  const { segmenter, store, sent } = make([{ ...proposal("own", [BOX]), proposed: null, state: "ADD" }]);
+  segmenter.askReason = () => assert.fail("asked");
+  store.set({ selected: "own" });
+  segmenter.click({ k: 1, j: 2, i: 3, positive: true });
+  await settle();
+  await segmenter.commit();
+  assert.deepEqual([sent()[0].act, sent()[0].reason], ["EDIT", null]);
+});

@@ -9,7 +9,7 @@ import { finishedJobs } from "../../ui/pages/jobs.js";
 import { KEYS, keyOf, listen, takesKey } from "../../ui/pages/keys.js";
 import { Store, emptyState } from "../../ui/pages/state.js";
 import * as subjects from "../../ui/pages/subjects.js";
-import { savedText } from "../../ui/pages/topbar.js";
+import { savedText, wheelHint } from "../../ui/pages/topbar.js";
 
 const finding = (id, rest = {}) => ({
   id, kind: "finding", state: null, model: { name: "M", version: "1" },
@@ -230,4 +230,31 @@ test("the copied report leaves out what was rejected and names what is undecided
   assert.equal(text.split("\n").slice(0, 5).join("|"), "TECHNIQUE|CT. [undecided]||FINDINGS|Nodule.");
   assert.ok(!text.includes("Effusion"));
   assert.ok(text.includes("A. Reader") && text.includes("not a medical device"));
+});
+
+test("uncalibrated areas and volumes are counted, and a box is one phrase, width first", () => {
+  const m = (name, measured, unit) => ({ name, value: measured, unit });
+  assert.equal(format.measurement(m("area", 1520, "px")), "1520 px\u00b2");
+  assert.equal(format.measurement(m("volume", 320, "px")), "320 voxels");
+  assert.equal(format.measurement(m("volume", 1, "px")), "1 voxel");
+  assert.equal(format.measurement(m("longest diameter", 41.6, "px")), "42 px");
+  assert.deepEqual(format.sizes([m("extent", 12.4, "mm"), m("extent", 30.2, "mm"), m("extent", 31.1, "mm")]), ["box 31 \u00d7 30 \u00d7 12 mm"]);
+  assert.deepEqual(format.sizes([m("extent", 9.5, "mm"), m("extent", 30.2, "mm")]), ["box 30.2 \u00d7 9.5 mm"]);
+  assert.deepEqual(format.sizes([m("volume", 14.52, "mL"), m("HU mean", 43, "HU")]), ["volume 14.5 mL", "HU mean 43 HU"]);
+  assert.deepEqual(format.sizes([]), []);
+});
+
+test("a new sentence stands last in its section; Findings that are not there yet come before the impression", () => {
+  const sections = (...list) => subjects.reportSections(list);
+  const technique = sentence("t", 0, "Technique");
+  const impression = sentence("i", 1e6, "Impression");
+  assert.equal(subjects.newPosition(sections(technique, sentence("f", 1000, "Findings"), impression), "Findings"), 1001);
+  assert.equal(subjects.newPosition(sections(technique, impression), "Findings"), 1);
+  assert.equal(subjects.newPosition(sections(impression), "Impression"), 1e6 + 1);
+  assert.equal(subjects.newPosition([], "Findings"), 0);
+});
+
+test("only volumes have slices to wheel through", () => {
+  assert.match(wheelHint({ shape: [40, 512, 512] }), /slices/);
+  assert.doesNotMatch(wheelHint({ shape: [1, 512, 512] }), /slices/);
 });

@@ -4,6 +4,7 @@ import { peek } from "./canvas.js";
 import { find } from "./dom.js";
 import { editFinding, findingOrder } from "./findings.js";
 import { showHelp } from "./keys.js";
+import { Measuring } from "./measuring.js";
 import { askName, closeNaming } from "./naming.js";
 import { closeReasons, pickReason } from "./reasons.js";
 import { editSentence, sentenceOrder } from "./report.js";
@@ -44,14 +45,15 @@ export function reviewActions({ store, review, viewer, attention, cases }) {
     if (target.value.series_uid === store.state.openSeries?.series_uid) return viewer.jumpTo(id);
     return undefined;
   };
-  const select = (id) => {
+  /** `follow`: whether the image goes to it; what is chosen on the image is in view already. */
+  const select = (id, { follow = true } = {}) => {
     const subject = store.subject(id);
     const changed = (subject?.id ?? null) !== store.state.selected;
     store.set({ selected: subject?.id ?? null });
     if (subject) attention.selected(subject.id);
     if (changed) viewer.select(subject && subject.kind !== "sentence" ? subject.id : null);
     light(subject?.id ?? null);
-    if (subject) jump(subject);
+    if (subject && follow) jump(subject);
   };
   const hover = (id) => {
     clearTimeout(hoverTimer);
@@ -127,16 +129,23 @@ export function reviewActions({ store, review, viewer, attention, cases }) {
  * @param {{measure: (seriesUid: string, box: Object) => Promise<{measurements: Object[], site: string}>}} parts and store, review, select
  */
 export function boxActions({ store, review, select, measure }) {
-  /** A box is kept also when it cannot be measured now. */
-  const facts = (series, box) => measure(series, box).catch(() => ({ measurements: [], site: "" }));
+  const measuring = new Measuring(measure);
   const nameBox = guarded(async (box, anchor, prompts = []) => {
     const series = store.state.openSeries.series_uid;
-    store.set({ drawn: { box } });
-    const [name, known] = await Promise.all([askName(anchor), facts(series, box)]);
-    store.set({ drawn: null });
-    if (name === null) return;
-    const value = newFinding(series, name, { regions: [box], prompts, ...known });
-    select(review.add("finding", value));
+    const drawn = { box };
+    store.set({ drawn });
+    const hide = () => { if (store.state.drawn === drawn) store.set({ drawn: null }); };
+    const facts = measuring.facts(series, box);
+    const name = await askName(anchor);
+    // Another series may have been opened while the name was asked for.
+    if (name === null || store.state.openSeries?.series_uid !== series) {
+      hide();
+      return;
+    }
+    await measuring.keep(drawn, facts, (known) => {
+      hide();
+      select(review.add("finding", newFinding(series, name, { regions: [box], prompts, ...known })));
+    });
   });
   return {
     box: (box, at) => nameBox(box, at),
@@ -144,16 +153,27 @@ export function boxActions({ store, review, select, measure }) {
     boxChanged: guarded(async (id, box, before) => {
       const subject = store.subject(id);
       if (subject?.kind !== "finding" || JSON.stringify(box) === JSON.stringify(before)) return;
-      const { measurements, site } = await facts(subject.value.series_uid, box);
-      const value = { ...withBox(subject.value, before, box), measurements, site: site || subject.value.site };
-      review.decide(id, "EDIT", { value, reason: boxReason(before, box) });
+      // A model is corrected for a reason; the reader's own box is simply moved.
+      const reason = subject.proposed ? boxReason(before, box) : null;
+      await measuring.keep(id, measuring.facts(subject.value.series_uid, box), ({ measurements, site }) => {
+        const value = store.subject(id)?.value;
+        if (!value) return; // removed meanwhile
+        review.decide(id, "EDIT", { value: { ...withBox(value, before, box), measurements, site: site || value.site }, reason });
+      });
     }),
+    /** The case or series is left: what was drawn is kept where it was drawn. */
+    leave: () => {
+      measuring.keepAll();
+      store.set({ drawn: null });
+    },
   };
 }
 
 /** The image and the page around it. */
 export function viewActions({ store, viewer, commands, segmenter, propose, select }) {
   let positive = true;
+  const setPolarity = (add) => { positive = add; viewer.setPolarity(add); showPolarity(add); };
+  segmenter.onEnd = () => setPolarity(true);
   const overlays = peek(viewer);
   const tool = (name) => viewer.setTool(name);
   const step = (which) => () => {
@@ -166,7 +186,7 @@ export function viewActions({ store, viewer, commands, segmenter, propose, selec
     invert: () => viewer.invert(), flip: (axis) => viewer.flip(axis), rotate: () => viewer.rotate(),
     zoom: (factor) => viewer.zoomBy(factor), fit: () => viewer.fit(), layout: () => viewer.toggleLayout(), tool,
     overlays: overlays.press, overlaysRelease: overlays.release, toggleOverlays: overlays.toggle,
-    polarity: () => { positive = !positive; viewer.setPolarity(positive); showPolarity(positive); },
+    polarity: () => setPolarity(!positive),
     fullScreen: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
     commit: guarded(async () => { const id = await segmenter.commit(); if (id) select(id); }),
     discard: () => segmenter.cancel(), renamePreview: (name) => segmenter.rename(name),
@@ -178,6 +198,12 @@ export function viewActions({ store, viewer, commands, segmenter, propose, selec
       else select(null);
     },
   };
+}
+
+/** Another case, series or reader comes: questions about this one are put away. */
+export function closeQuestions() {
+  closeNaming();
+  closeReasons();
 }
 
 /** Why an existing region was refined. */

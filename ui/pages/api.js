@@ -41,6 +41,8 @@ export class Api {
   constructor(reader, fetcher = (...request) => fetch(...request)) {
     this.reader = reader;
     this.fetcher = fetcher;
+    /** Runs whenever the server has answered. */
+    this.onAnswer = () => {};
   }
 
   async call(method, path, body, { reader = this.reader(), signal, keepalive } = {}) {
@@ -56,6 +58,7 @@ export class Api {
         next: "Check that the program is still running; decisions wait here and are sent when it answers",
       }, 0);
     }
+    this.onAnswer();
     const answer = await response.json().catch(() => null);
     if (!response.ok) {
       const error = new ApiError(problemOf(response.status, answer), response.status);

@@ -8,7 +8,7 @@ import { overlaysOf } from "./subjects.js";
 /**
  * @param {import("./state.js").Store} store
  * @param {import("../viewer/viewer.js").Viewer} viewer
- * @param {{select: (id: string|null) => void, hover: (id: string|null) => void, box: (box: Object, at: {x: number, y: number}) => void,
+ * @param {{select: (id: string|null, how: {follow: boolean}) => void, hover: (id: string|null) => void, box: (box: Object, at: {x: number, y: number}) => void,
  *   boxChanged: (id: string, box: Object, before: Object) => void, point: (point: Object) => void}} actions
  */
 export function startCanvas(store, viewer, actions) {
@@ -20,7 +20,7 @@ export function startCanvas(store, viewer, actions) {
   on("boxchange", ({ id, box, before }) => actions.boxChanged(id, box, before));
   on("point", (point) => actions.point(point));
   on("hover", ({ id }) => actions.hover(id ?? null));
-  on("select", ({ id }) => { if ((id ?? null) !== store.state.selected) actions.select(id ?? null); });
+  on("select", ({ id }) => { if ((id ?? null) !== store.state.selected) actions.select(id ?? null, { follow: false }); });
   on("probe", (probe) => store.set({ probe: probe.index ? probe : null }));
   on("window", ({ name }) => showPresets(viewer.presets(), name ?? ""));
   on("toolchange", ({ tool }) => showTool(tool));

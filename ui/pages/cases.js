@@ -1,6 +1,6 @@
 /** Opening cases and series, and keeping what the server says of them up to date. */
 
-import { withWaiting } from "./subjects.js";
+import { progressOf, withWaiting } from "./subjects.js";
 
 const PLACE = "overread.place";
 
@@ -40,10 +40,18 @@ export class Cases {
     const detail = await this.api.study(studyUid);
     if (turn !== this.opening) return;
     this.leave();
-    this.store.set({ selected: null, lit: [], probe: null, openSeries: null, subjects: [], served: [] });
+    this.store.set({ studies: this.counted(), selected: null, lit: [], probe: null, openSeries: null, subjects: [], served: [] });
     this.take(detail);
     const series = detail.series.find((one) => one.series_uid === seriesUid) ?? detail.series[0] ?? null;
     this.showSeries(series);
+  }
+
+  /** The worklist with the row of the open case as it now stands: the server counted it before the reader's decisions. */
+  counted() {
+    const { studies, study, subjects } = this.store.state;
+    if (!study || !studies) return studies;
+    const now = (row) => ({ ...row, ...progressOf(subjects), opened: row.opened ?? new Date().toISOString() });
+    return studies.map((row) => (row.study_uid === study.study_uid ? now(row) : row));
   }
 
   /** @param {string} seriesUid */

@@ -1,7 +1,7 @@
 /** Findings by expert, the spots, and the editor of a finding. */
 
 import { find, h, refreshList } from "./dom.js";
-import { measurement, number, plural } from "./format.js";
+import { number, plural, sizes } from "./format.js";
 import { reasonRow } from "./reasons.js";
 import { decisionButtons, lightRows, reasonButton, rowShell, showRow, stateMark } from "./rows.js";
 import { findingsOf, groupedFindings, isUndecided, likelyReason, NAMES, spotsOf, stateOf, titleOf } from "./subjects.js";
@@ -82,17 +82,16 @@ function spotHeading(count) {
 
 function findingRow(finding, actions) {
   const { value } = finding;
-  const key = value.measurements[0];
+  const measured = sizes(value.measurements);
   const facts = [
     value.present === false ? "absent" : "", value.site,
-    key ? `${key.name} ${measurement(key)}` : "",
+    measured[0] ?? "",
     value.certainty === null || value.certainty === undefined ? "" : `certainty ${number(value.certainty, 2)}`,
   ].filter(Boolean);
-  const more = value.measurements.map((m) => `${m.name} ${measurement(m)}`).join("\n");
   return rowShell("finding", finding, false, actions,
     h("div", { class: "row-line" }, stateMark(stateOf(finding)), h("span", { class: "row-title", text: titleOf(finding) }), decisionButtons(finding, actions)),
     facts.length + (finding.reason ? 1 : 0) > 0 || finding.warning
-      ? h("div", { class: "row-facts" }, h("span", { text: facts.join(" \u00b7 "), title: more }), reasonButton(finding, actions)) : null,
+      ? h("div", { class: "row-facts" }, h("span", { text: facts.join(" \u00b7 "), title: measured.join("\n") }), reasonButton(finding, actions)) : null,
     finding.warning ? h("div", { class: "caution small", text: finding.warning }) : null);
 }
 

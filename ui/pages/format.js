@@ -16,8 +16,10 @@ function significant(value, figures) {
 }
 
 /** @param {{name: string, value: number, unit: string}} measurement @returns {string} e.g. "2.13 L", "9.4 mm" */
-export function measurement({ value, unit }) {
+export function measurement({ name, value, unit }) {
   if (!Number.isFinite(value)) return "";
+  if (unit === "px" && name === "area") return `${number(value, 0)} px\u00b2`;
+  if (unit === "px" && name === "volume") return plural(number(value, 0), "voxel");
   if (unit === "mL" && Math.abs(value) >= 1000) return `${number(value / 1000, 2)} L`;
   if (unit === "mL") return `${significant(value, 3)} mL`;
   if (unit === "mm2") return `${significant(value / 100, 3)} cm\u00b2`;
@@ -25,6 +27,20 @@ export function measurement({ value, unit }) {
   if (unit === "HU" || unit === "px") return `${number(value, 0)} ${unit}`;
   if (unit === "1" || unit === "") return number(value, 2);
   return `${significant(value, 3)} ${unit}`;
+}
+
+/**
+ * Measurements with their names; the sides of a box as one phrase, width first.
+ * @param {{name: string, value: number, unit: string}[]} measurements extents in the order (k, j, i)
+ * @returns {string[]} e.g. ["box 31 \u00d7 30 mm"], ["volume 14.5 mL", "HU mean 43 HU"]
+ */
+export function sizes(measurements) {
+  const sides = measurements.filter(({ name }) => name === "extent").reverse();
+  const others = measurements.filter(({ name }) => name !== "extent").map((m) => `${m.name} ${measurement(m)}`);
+  if (sides.length === 0) return others;
+  const { unit } = sides[0];
+  const digits = unit === "mm" && sides.some(({ value }) => value < 10) ? 1 : 0;
+  return [`box ${sides.map(({ value }) => number(value, digits)).join(" \u00d7 ")} ${unit}`, ...others];
 }
 
 /** The pixel value under the cursor with its unit. */
@@ -47,9 +63,9 @@ export function extent(shape) {
   return shape[0] > 1 ? `${shape[0]} slices` : `${shape[2]} \u00d7 ${shape[1]} pixels`;
 }
 
-/** @param {number} count @param {string} one singular @param {string} [many] plural */
+/** @param {number|string} count @param {string} one singular @param {string} [many] plural */
 export function plural(count, one, many = `${one}s`) {
-  return `${count} ${count === 1 ? one : many}`;
+  return `${count} ${Number(count) === 1 ? one : many}`;
 }
 
 /** One measured figure of an expert, e.g. "Dice 0.94 ± 0.02 (n 20, held out)". */

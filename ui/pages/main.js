@@ -1,6 +1,6 @@
 /** Wires the page: one store, one outbox, one viewer. Started by the mount in ui/app.py. */
 
-import { askRefineReason, boxActions, guarded, reviewActions, viewActions } from "./actions.js";
+import { askRefineReason, boxActions, closeQuestions, guarded, reviewActions, viewActions } from "./actions.js";
 import { Api } from "./api.js";
 import { Attention } from "./attention.js";
 import { showSeries, startCanvas } from "./canvas.js";
@@ -17,7 +17,8 @@ import { startReport } from "./report.js";
 import { Review } from "./review.js";
 import { Segmenter } from "./segment.js";
 import { emptyState, Store } from "./state.js";
-import { showError } from "./toasts.js";
+import { startCatchingUp } from "./tabs.js";
+import { AWAY, CLICKS, dismiss, showError } from "./toasts.js";
 import { startToolbar } from "./toolbar.js";
 import { savedText, startTopbar } from "./topbar.js";
 import { startUpload } from "./upload.js";
@@ -27,6 +28,7 @@ import { Viewer } from "/static/viewer/viewer.js";
 const READER = "overread.reader";
 const PARTS = ["#or-toasts", "#or-cases", "#or-viewer", "#or-findings-list", "#or-report-list", "#or-jobs"];
 const SETTLE = 500; // ms after the last answer before warnings and drafted sentences are read again
+const OPEN_EDITORS = "[data-busy], #or-sentence-new textarea, [data-testid=naming], [data-testid=reasons]";
 let started = false;
 
 /** Gradio mounts the parts one after another; the page starts once, when all are there. */
@@ -43,18 +45,20 @@ export function start() {
 async function wire() {
   const store = new Store(emptyState(localStorage.getItem(READER) || "reader"));
   const api = new Api(() => store.state.reader);
+  api.onAnswer = () => dismiss(AWAY);
   const own = await windowName(sessionStorage, navigator.locks);
   const outbox = new Outbox({ post: (decision, reader) => api.decide(decision, reader), keeper: keeperOf(localStorage, own) });
   const commands = new Commands();
   const attention = new Attention({ send: (ids) => api.seen(store.state.study.study_uid, ids) });
   const review = new Review({ store, outbox, commands, seconds: (id) => attention.take(id) });
   const segmenter = new Segmenter({
-    store, commands, review, prompt: (body, signal) => api.prompt(body, signal), askReason: askRefineReason, onError: showError });
+    store, commands, review, prompt: (body, signal) => api.prompt(body, signal), askReason: askRefineReason,
+    onError: (error) => showError(error, CLICKS) });
   const viewer = new Viewer(find("#or-viewer"));
   const cases = new Cases({
     store, api, outbox, storage: localStorage,
     show: guarded((series) => showSeries(store, viewer, series, series && api.voxelsUrl(series.series_uid))),
-    leave: () => { segmenter.finish(); attention.leave(); },
+    leave: () => leave(),
   });
   window.overread = { store, viewer, outbox, commands, segmenter };
 
@@ -62,23 +66,24 @@ async function wire() {
   const decisions = reviewActions({ store, review, viewer, attention, cases });
   const boxes = boxActions({
     store, review, select: decisions.rows.select, measure: (series, box) => api.measure(series, box) });
+  const leave = () => leaveCase({ boxes, segmenter, attention });
   const rows = { ...decisions.rows, makeFinding: boxes.makeFinding };
   const propose = startPropose(store, jobActions(store, api, jobs));
   const view = viewActions({ store, viewer, commands, segmenter, propose, select: rows.select });
-  startParts({ store, api, cases, commands, viewer, attention, segmenter, jobs, rows, boxes, view });
+  startParts({ store, api, cases, commands, viewer, attention, leave, segmenter, jobs, rows, boxes, view });
   keepSaved(store, outbox, cases, api);
+  catchUp(store, cases);
   store.subscribe(["study"], ({ study }) => commands.open(study?.study_uid ?? ""));
   listen(window, { ...view, ...decisions.keys }, () => find("#or-help").open);
   await begin(cases, outbox, own, store);
 }
 
-function startParts({ store, api, cases, commands, viewer, attention, segmenter, jobs, rows, boxes, view }) {
+function startParts({ store, api, cases, commands, viewer, attention, leave, segmenter, jobs, rows, boxes, view }) {
   const watch = attention.watcher();
   startTopbar(store, {
     changeReader: guarded(async (name) => {
       localStorage.setItem(READER, name);
-      segmenter.finish();
-      attention.leave();
+      leave();
       commands.clear();
       store.set({ reader: name, selected: null, lit: [] });
       await Promise.all([cases.loadWorklist(), cases.refresh()]);
@@ -143,6 +148,24 @@ function keepSaved(store, outbox, cases, api) {
   startConflicts(outbox, async (uid, reader) => (await readAs(reader).study(uid)).subjects, guarded(() => cases.refresh()));
   window.addEventListener("online", () => outbox.wake());
   window.addEventListener("beforeunload", (event) => { if (outbox.status.state === "offline") event.preventDefault(); });
+}
+
+/** Before another case, series or reader: nothing begun in this one may go on in the next. */
+function leaveCase({ boxes, segmenter, attention }) {
+  boxes.leave();
+  closeQuestions();
+  segmenter.finish();
+  dismiss(CLICKS);
+  attention.leave();
+}
+
+/** What the same reader decided in another tab shows when this one is looked at again, unless something is being edited. */
+function catchUp(store, cases) {
+  startCatchingUp({
+    page: document, view: window,
+    busy: () => store.state.preview !== null || store.state.drawn !== null || document.querySelector(OPEN_EDITORS) !== null,
+    refresh: () => Promise.all([cases.loadWorklist(), cases.refresh()]).catch(unlessAway),
+  });
 }
 
 async function begin(cases, outbox, own, store) {

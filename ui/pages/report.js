@@ -4,7 +4,7 @@ import { find, h, refreshList } from "./dom.js";
 import { editorButtons } from "./findings.js";
 import { reasonRow } from "./reasons.js";
 import { decisionButtons, lightRows, reasonButton, rowShell, showRow, stateMark } from "./rows.js";
-import { isUndecided, reportSections, reportText, stateOf } from "./subjects.js";
+import { isUndecided, newPosition, reportSections, reportText, stateOf } from "./subjects.js";
 import { toast } from "./toasts.js";
 
 /**
@@ -51,8 +51,12 @@ export function startReport(store, actions, watch) {
     setTimeout(() => { copy.textContent = "Copy"; }, 1500);
   });
   find("#or-sentence-add").addEventListener("click", () => {
-    const last = reportSections(store.state.subjects).find((section) => section.name === "Findings") ?? reportSections(store.state.subjects).at(-1);
-    openNew(last?.name ?? "Findings", last, actions);
+    openNew("Findings", reportSections(store.state.subjects), actions);
+  });
+  let uid = null;
+  store.subscribe(["study"], ({ study }) => {
+    if (study?.study_uid !== uid) closeNew(); // a sentence begun in one case must not end up in another
+    uid = study?.study_uid;
   });
 }
 
@@ -62,16 +66,16 @@ export const sentenceOrder = (state) => reportSections(state.subjects).flatMap((
 function items(sections) {
   return sections.flatMap((section) => [
     { key: `section ${section.name}`, signature: JSON.stringify([section.name, section.sentences.map((s) => s.value.position)]),
-      build: (actions) => sectionHeading(section, actions) },
+      build: (actions) => sectionHeading(section, sections, actions) },
     ...section.sentences.map((sentence) => ({
       key: sentence.id, signature: JSON.stringify(sentence), build: (actions) => sentenceRow(sentence, actions) })),
   ]);
 }
 
-function sectionHeading(section, actions) {
+function sectionHeading(section, sections, actions) {
   return h("li", { class: "group" }, h("span", { text: section.name }),
     h("button", { type: "button", class: "icon push", "aria-label": `Add a sentence to ${section.name}`, title: "Add a sentence", text: "+",
-      on: { click: () => openNew(section.name, section, actions) } }));
+      on: { click: () => openNew(section.name, sections, actions) } }));
 }
 
 function sentenceRow(sentence, actions) {
@@ -109,15 +113,16 @@ export function editSentence(sentence, save) {
   focusEnd(area);
 }
 
-function openNew(sectionName, section, actions) {
+const closeNew = () => find("#or-sentence-new").replaceChildren();
+
+function openNew(sectionName, sections, actions) {
   const list = find("#or-report-list");
   const box = find("#or-sentence-new");
-  const close = () => { box.replaceChildren(); list.focus?.(); };
+  const close = () => { closeNew(); list.focus?.(); };
   const area = textArea("", () => {
     const text = area.value.trim().replace(/\s+/g, " ");
     close();
-    const position = section ? Math.max(...section.sentences.map((s) => s.value.position)) + 1 : 0;
-    if (text) actions.addSentence({ section: sectionName, position, text });
+    if (text) actions.addSentence({ section: sectionName, position: newPosition(sections, sectionName), text });
   }, close);
   area.setAttribute("aria-label", `New sentence in ${sectionName}`);
   box.replaceChildren(h("div", { class: "editor", data: { testid: "sentence-new" } },

@@ -17,6 +17,8 @@ export class Segmenter {
   constructor({ store, commands, review, prompt, askReason, onError }) {
     Object.assign(this, { store, commands, review, prompt, askReason, onError });
     this.abort = null;
+    /** Runs when a preview is kept or discarded. */
+    this.onEnd = () => {};
   }
 
   get preview() { return this.store.state.preview; }
@@ -25,11 +27,14 @@ export class Segmenter {
   click({ k, j, i, positive }) {
     const series = this.store.state.openSeries;
     if (!series) return;
-    const point = { k, j, i, positive };
     if (!this.preview) this.begin();
-    this.setPoints([...this.preview.points, point]);
+    const { points, start, box } = this.preview;
+    // There is nothing yet to take away from.
+    const first = points.length === 0 && !start && !box;
+    const point = { k, j, i, positive: positive || first };
+    this.setPoints([...points, point]);
     this.commands.push({
-      tag: TAG, label: positive ? "Point" : "Negative point",
+      tag: TAG, label: point.positive ? "Point" : "Negative point",
       undo: () => this.preview && this.setPoints(this.preview.points.slice(0, -1)),
       redo: () => { if (!this.preview) this.begin(); this.setPoints([...this.preview.points, point]); },
     });
@@ -95,8 +100,9 @@ export class Segmenter {
       this.finish();
       return this.review.add("finding", made);
     }
-    const reason = await this.askReason(subject);
-    if (reason === null || this.preview?.mask !== mask) return null;
+    // A model is corrected for a reason; the reader's own region is simply refined.
+    const reason = subject.proposed ? await this.askReason(subject) : null;
+    if ((subject.proposed && reason === null) || this.preview?.mask !== mask) return null;
     this.finish();
     this.review.decide(subject.id, "EDIT", { value: refined(subject.value, preview), reason });
     return subject.id;
@@ -107,6 +113,7 @@ export class Segmenter {
     const discarded = this.preview;
     if (!discarded) return false;
     this.stop();
+    this.onEnd();
     this.commands.push({
       tag: TAG, label: "Discard preview", undo: () => this.store.set({ preview: { ...discarded, busy: false } }), redo: () => this.stop(),
     });
@@ -117,6 +124,7 @@ export class Segmenter {
   finish() {
     this.stop();
     this.commands.forget(TAG);
+    this.onEnd();
   }
 
   stop() {

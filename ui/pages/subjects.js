@@ -25,6 +25,12 @@ export const NAMES = [
 
 export const stateOf = (subject) => STATE_OF_ACT[subject.state] ?? "proposed";
 export const isUndecided = (subject) => subject.kind !== "spot" && subject.state === null;
+/** How much of what models proposed is decided. @returns {{decided: number, proposals: number}} */
+export function progressOf(subjects) {
+  const proposed = subjects.filter((s) => s.kind !== "spot" && s.proposed);
+  return { decided: proposed.filter((s) => !isUndecided(s)).length, proposals: proposed.length };
+}
+
 export const titleOf = (subject) => {
   if (subject.kind === "sentence") return subject.value?.text ?? "";
   if (subject.kind === "spot") return "Spot";
@@ -118,6 +124,14 @@ export function reportText(subjects, reader) {
   const sections = reportSections(subjects.filter((s) => s.state !== "REJECT"))
     .map((section) => `${section.name.toUpperCase()}\n${section.sentences.map(says).join("\n")}`);
   return `${sections.join("\n\n")}\n\nDrafted by models, read over by ${reader}. For research, not a medical device.\n`;
+}
+
+/** Where a new sentence of a section stands: last in it; a section that is not there yet comes before the impression. */
+export function newPosition(sections, name) {
+  const before = sections.filter((section) => section.name === name);
+  const others = before.length > 0 ? before : sections.filter((section) => section.name !== "Impression");
+  const positions = others.flatMap((section) => section.sentences.map((s) => s.value.position));
+  return positions.length > 0 ? Math.max(...positions) + 1 : 0;
 }
 
 /** The next undecided after `id` in `ordered`, going round; null when none is left. */

@@ -3,6 +3,9 @@
 import { find, h } from "./dom.js";
 
 const MOST = 5;
+/** Keys of toasts that are put away once they no longer hold. */
+export const AWAY = "away";
+export const CLICKS = "clicks";
 
 /**
  * Shows what happened, what was found and what to do next.
@@ -29,11 +32,20 @@ export function toast(problem, choices = [], key = problem.what + problem.found)
   plain.slice(0, Math.max(0, plain.length - MOST)).forEach((item) => item.remove());
 }
 
-/** Shows an error for people; anything else is a bug and is also thrown on for the console. */
-export function showError(error) {
+/** Puts toasts with this key away. @param {string} key */
+export function dismiss(key) {
+  for (const item of [...find("#or-toasts").children]) if (item.dataset.key === key) item.remove();
+}
+
+/**
+ * Shows an error for people; anything else is a bug and is also thrown on for the console.
+ * @param {Error} error
+ * @param {string} [key] what it is about, so that it can be put away
+ */
+export function showError(error, key) {
   if (error.name === "AbortError") return;
   if (typeof error.what === "string") {
-    toast(error);
+    toast(error, [], error.status === 0 ? AWAY : key);
     return;
   }
   toast({ what: "The page has a fault", found: error.message, next: "Reload the page; decisions already made are kept" });

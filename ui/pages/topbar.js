@@ -13,6 +13,7 @@ export function startTopbar(store, actions) {
     mark.dataset.state = saved.state;
     setText(mark, saved.text);
   });
+  store.subscribe(["openSeries"], ({ openSeries }) => setText(find("#or-hint").firstChild, wheelHint(openSeries)));
   store.subscribe(["probe", "openSeries"], ({ probe, openSeries }) => {
     const names = (probe?.ids ?? []).map((id) => store.subject(id)).filter(Boolean).map(titleOf);
     const line = probeLine(probe, openSeries, names);
@@ -32,6 +33,9 @@ function caseLine({ studies, study, openSeries }) {
   if (openSeries) parts.push(extent(openSeries.shape));
   return [...parts, study.pseudonym].filter(Boolean).join(" \u00b7 ");
 }
+
+/** A single image has no slices to go through: there the wheel zooms. */
+export const wheelHint = (series) => (series?.shape[0] === 1 ? "Wheel zooms" : "Wheel or \u2191 \u2193 slices");
 
 /** What the outbox says, in words. @param {{state: string, waiting: number, refused: number}} status */
 export function savedText({ state, waiting, refused }) {

@@ -3,7 +3,7 @@
 import { thumbnailUrl } from "./api.js";
 import { find, h, refreshList, setText } from "./dom.js";
 import { extent, plural, seriesTitle } from "./format.js";
-import { isUndecided } from "./subjects.js";
+import { progressOf } from "./subjects.js";
 
 /** @type {Map<string, HTMLElement>} */
 const pictures = new Map();
@@ -27,8 +27,7 @@ export function startWorklist(store, actions) {
 /** Undecided work of the open case is counted here, so that the row moves with every decision. */
 function progress(row, state) {
   if (row.study_uid !== state.study?.study_uid) return { decided: row.decided, proposals: row.proposals };
-  const proposed = state.subjects.filter((s) => s.kind !== "spot" && s.proposed);
-  return { decided: proposed.filter((s) => !isUndecided(s)).length, proposals: proposed.length };
+  return progressOf(state.subjects);
 }
 
 function drawCases(list, state, actions) {
