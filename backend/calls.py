@@ -33,7 +33,6 @@ def propose(arguments: Arguments, progress: Progress, item: Item) -> dict[str, A
     registry.admit(expert.card, series)
     volume = open_cache(Path(arguments["voxels"]), series)
     masks = Path(arguments["masks"])
-    started = time.monotonic()
     notes = []
     progress(0.0, "starting")
     for drafted in expert.propose(volume, Prompt(), progress):
@@ -44,11 +43,7 @@ def propose(arguments: Arguments, progress: Progress, item: Item) -> dict[str, A
             item(kind="spot", value=wire.value_to_json(spot))
         else:
             item(kind="finding", value=wire.value_to_json(_finding(drafted, series, volume, masks)))
-    return {
-        "model": wire.model_to_json(version_of(expert)),
-        "notes": notes,
-        "seconds": round(time.monotonic() - started, 3),
-    }
+    return {"model": wire.model_to_json(version_of(expert)), "notes": notes}
 
 
 def prompt(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:
@@ -116,26 +111,24 @@ def read_scans(arguments: Arguments, progress: Progress, item: Item) -> dict[str
     from backend.imaging.scan import Refusal, read_series
 
     voxels, key = Path(arguments["voxels"]), bytes.fromhex(arguments["key"])
-    known = set(arguments.get("known", ()))
+    known: Mapping[str, str] = arguments["known"]
     paths = [Path(p) for p in arguments["paths"]]
     for path in paths:
         if not path.exists():
             raise UserError("There is no such file or folder", str(path), "Check the path")
-    read, refused = 0, 0
     for result in read_series(paths, progress):
         if isinstance(result, Refusal):
-            refused += 1
             error = result.error
             said = {"path": str(result.path), "what": error.what, "found": error.found, "next": error.next}
             item(refused=said)
             continue
-        read += 1
-        cache = "" if result.series_uid in known else write_cache(voxels, result.volume)
+        is_here = known.get(result.series_uid) == result.pixels_sha256
+        cache = "" if is_here else write_cache(voxels, result.volume)
         series = to_series(result, cache)
         called = result.description or f"{series.modality} {series.body_part.lower()}".strip()
         study = Study(series.study_uid, pseudonym(key, result.pseudonym_source or series.study_uid), called)
-        item(study=wire.study_to_json(study), series=wire.series_to_json(series), new=bool(cache))
-    return {"read": read, "refused": refused}
+        item(study=wire.study_to_json(study), series=wire.series_to_json(series), new=not is_here)
+    return {}
 
 
 def demo(arguments: Arguments, progress: Progress, item: Item) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Worker:
             assert process.stdout is not None
             for line in process.stdout:
                 message = json.loads(line)
+                if message["id"] != self._number:
+                    continue  # the rest of a request whose caller gave up in the middle
                 if message["event"] == "done":
                     result: dict[str, Any] = message["result"]
                     return result
@@ -85,11 +87,6 @@ class Worker:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while one is running."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:

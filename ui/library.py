@@ -76,7 +76,8 @@ class Library:
 
     def import_arguments(self, paths: Iterable[Path]) -> dict[str, Any]:
         """What a worker needs to read files into this library."""
-        known = [series.series_uid for series in self.store.all_series() if (self.voxels / series.cache).exists()]
+        here = (series for series in self.store.all_series() if (self.voxels / series.cache).exists())
+        known = {series.series_uid: series.pixels_sha256 for series in here}
         return {
             "paths": [str(path) for path in paths],
             "voxels": str(self.voxels),
@@ -88,9 +89,14 @@ class Library:
         """Keep one item of a worker's import: a series, or the refusal of a file, which is returned."""
         if "refused" in item:
             return Refused(**item["refused"])
-        if item["new"]:
+        if not item["new"]:
+            return None
+        series = wire.series_from_json(item["series"])
+        try:
             self.store.add_study(wire.study_from_json(item["study"]))
-            self.store.add_series(wire.series_from_json(item["series"]))
+            self.store.add_series(series)
+        except UserError as error:  # other pixels under a known UID: this series is refused, the rest is imported
+            return Refused(series.sources[0].path, error.what, error.found, error.next)
         return None
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
+from PIL import Image
+from pydicom import examples
 
 from backend.domain.geometry import Geometry
 from backend.domain.job import JobState
@@ -145,3 +148,35 @@ def test_geometry_of_a_ct_survives_the_library(reviewed: Library, shared_data: P
     geometry: Geometry = series.geometry
     for index in [(0, 0, 0), (5, 17, 40)]:
         assert geometry.world(index) == pytest.approx(itk.TransformIndexToPhysicalPoint(index[::-1]), abs=1e-3)
+
+
+def test_other_pixels_under_a_known_uid_are_refused_and_the_rest_is_imported(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, value in ((first, 1), (second, 2)):
+        folder.mkdir()
+        image = pydicom.dcmread(examples.get_path("ct"))
+        image.PixelData = (image.pixel_array * 0 + value).tobytes()
+        image.save_as(folder / "slice.dcm")
+    Image.new("L", (9, 9), 7).save(second / "other.png")
+    library = Library(tmp_path / "data")
+    imported(library, first)
+    with closing(Worker()) as worker:
+        notes = read_in(library, worker, [second], lambda event: None)
+    assert len(notes) == 1
+    assert "same Series Instance UID" in notes[0]
+    assert {series.modality for series in library.store.all_series()} == {"CT", "OT"}
+
+
+def test_a_caller_that_gives_up_leaves_nothing_for_the_next(reviewed: Library) -> None:
+    """What is left of its request in the pipe must not be taken for the answer to the next one."""
+    [series] = reviewed.store.all_series()
+
+    def give_up(_: object) -> None:
+        raise RuntimeError("the caller has a fault")
+
+    with closing(Worker()) as worker:
+        with pytest.raises(RuntimeError):
+            worker.run("propose", reviewed.worker_arguments(series) | {"expert": "CT_ANATOMY"}, give_up)
+        box = {"k0": 0, "j0": 0, "i0": 0, "k1": 1, "j1": 9, "i1": 9}
+        answer = worker.run("measure", reviewed.worker_arguments(series) | {"box": box})
+    assert [m["name"] for m in answer["measurements"]] == ["extent"] * 3

@@ -65,13 +65,6 @@ export function withWaiting(served, entries, reader, studyUid) {
   return [...byId.values()];
 }
 
-/** Replaces subjects by newer ones of the same id; new ones go to the end. */
-export function merged(served, newer) {
-  const byId = new Map(served.map((subject) => [subject.id, subject]));
-  for (const subject of newer) byId.set(subject.id, subject);
-  return [...byId.values()];
-}
-
 /** Findings that stand on the screen for a series (an added one that was retracted has no value). */
 export function findingsOf(subjects, seriesUid) {
   return subjects.filter((s) => s.kind === "finding" && s.value && s.value.series_uid === seriesUid);
